@@ -1,0 +1,51 @@
+"""gan_keras: what the notebooks share. Small enough to read; every GAN function was shown in a notebook first."""
+
+import contextlib
+import os
+import sys
+
+__version__ = "0.1.0"
+
+
+@contextlib.contextmanager
+def _quiet_stderr():
+    """Hide what TensorFlow's C++ writes straight to file descriptor 2 while it starts (hardware hints, no errors)."""
+    try:
+        saved = os.dup(2)
+    except OSError:  # no standard error at all, as under pythonw
+        yield
+        return
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+def _import_quietly():
+    wanted = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    if wanted == "tensorflow":
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        if "tensorflow" not in sys.modules:
+            with _quiet_stderr():
+                import tensorflow as tf
+
+                tf.config.list_physical_devices()
+        import keras
+
+        wanted = keras.backend.backend()  # keras.json may choose as well
+    if wanted != "tensorflow":
+        raise ImportError(
+            f"gan_keras needs Keras on TensorFlow, but the Keras backend is set to {wanted!r} "
+            "(by the environment variable KERAS_BACKEND, or in ~/.keras/keras.json). "
+            "Unset it or set KERAS_BACKEND=tensorflow, then start Python again (in Jupyter: restart the kernel)."
+        )
+
+
+_import_quietly()
+
+from gan_keras import data, models, training, watching  # noqa: E402
+
+__all__ = ["data", "models", "training", "watching"]

@@ -1,0 +1,121 @@
+"""Plumbing: checks of arguments, so that a mistake is named where it is made and not ten layers deeper."""
+
+import numpy as np
+
+
+def check_images(images, name="images", image_shape=None):
+    """Check an array of images and return it as an array.
+
+    Args:
+        images: floats `(N, height, width, channels)` in [-1, 1].
+        name: what the caller calls them, for the message.
+        image_shape: `(height, width, channels)` that they must have, if known.
+
+    Returns:
+        The images as a NumPy array, unchanged where they already were one.
+
+    Raises:
+        ValueError: wrong rank, shape, dtype or range, NaN, or no image at all.
+    """
+    try:
+        images = np.asarray(images)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected one array of images of equal size; {error}") from None
+    if images.ndim != 4:
+        hint = "; add the channel axis: images[..., None]" if images.ndim == 3 else ""
+        raise ValueError(f"{name}: expected 4 axes (N, height, width, channels), got shape {images.shape}{hint}")
+    if 0 in images.shape:
+        raise ValueError(f"{name}: expected at least one image with at least one pixel, got shape {images.shape}")
+    if image_shape is not None and images.shape[1:] != tuple(image_shape):
+        raise ValueError(
+            f"{name}: expected images of shape {tuple(image_shape)}, got {images.shape[1:]} (the two networks and the images must agree)"
+        )
+    if not np.issubdtype(images.dtype, np.floating):
+        raise ValueError(
+            f"{name}: expected floats in [-1, 1], got {images.dtype}; gan_keras.data.to_tanh(pixels) scales uint8 pixels"
+        )
+    low, high = float(images.min()), float(images.max())
+    if not np.isfinite([low, high]).all():
+        raise ValueError(f"{name}: found NaN or infinite pixels; images must be finite numbers in [-1, 1]")
+    if low < -1.0001 or high > 1.0001:
+        raise ValueError(f"{name}: expected pixels in [-1, 1], got [{low:.3g}, {high:.3g}]")
+    return images
+
+
+def check_noise(noise, latent_dim):
+    """Check latent points and return them as an array `(N, latent_dim)`."""
+    noise = np.asarray(noise)
+    if noise.ndim != 2 or len(noise) == 0 or not np.issubdtype(noise.dtype, np.floating):
+        raise ValueError(
+            f"noise: expected floats of shape (N, {latent_dim}) with N at least 1, got {noise.dtype} {noise.shape}"
+        )
+    if noise.shape[1] != latent_dim:
+        raise ValueError(
+            f"noise: the generator takes latent points of {latent_dim} numbers, got {noise.shape[1]} (shape {noise.shape})"
+        )
+    if not np.isfinite(noise).all():
+        raise ValueError("noise: found NaN or infinite numbers")
+    return noise
+
+
+def check_pair(generator, discriminator):
+    """Check that the generator draws what the discriminator looks at."""
+    if len(generator.input_shape) != 2:
+        raise ValueError(f"generator: expected input of shape (batch, latent_dim), got {generator.input_shape}")
+    drawn, seen = generator.output_shape[1:], discriminator.input_shape[1:]
+    if drawn != seen:
+        raise ValueError(
+            f"generator: it draws images of shape {drawn}, but the discriminator looks at {seen}; "
+            "build both with the same image_shape"
+        )
+
+
+def check_compiled(model, name):
+    """Check that `compile` was called."""
+    if not getattr(model, "compiled", False) or model.optimizer is None:
+        raise ValueError(f"{name}: not compiled; call {name}.compile(optimizer=..., loss=...) first")
+
+
+def check_number(value, name, low=1, high=None, why=""):
+    """Check a whole number, such as a batch size, and return it as an int."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise ValueError(f"{name}: expected a whole number, got {value!r}")
+    if value < low:
+        raise ValueError(f"{name}: expected at least {low}, got {value}")
+    if high is not None and value > high:
+        raise ValueError(f"{name}: expected at most {high:,}{why}, got {value:,}")
+    return int(value)
+
+
+def check_shape(image_shape):
+    """Check `(height, width, channels)` and return it as a tuple of ints."""
+    try:
+        shape = tuple(image_shape)
+    except TypeError:
+        shape = ()
+    if len(shape) != 3:
+        raise ValueError(f"image_shape: expected (height, width, channels), got {image_shape!r}")
+    return tuple(check_number(side, "image_shape", low=1) for side in shape)
+
+
+def check_training(generator, discriminator, combined, images, steps, batch_size):
+    """Check everything `training.train` is given, before the first step."""
+    check_pair(generator, discriminator)
+    if generator not in combined.layers or combined.layers[-1] is not discriminator:
+        raise ValueError(
+            "combined: expected build_combined(generator, discriminator) of these two networks; "
+            "this one holds other networks, so the discriminator that trains would not be the one that judges"
+        )
+    check_compiled(discriminator, "discriminator")
+    check_compiled(combined, "combined")
+    images = check_images(images, image_shape=discriminator.input_shape[1:])
+    check_number(steps, "steps", low=0)
+    check_number(batch_size, "batch_size", high=len(images), why=" (the number of images)")
+    drawn = generator.predict_on_batch(np.random.default_rng(0).normal(size=(16, generator.input_shape[1])))
+    if (images.min() >= 0) != (drawn.min() >= 0):
+        raise ValueError(
+            f"images: their pixels lie in [{images.min():.3g}, {images.max():.3g}], but the generator draws in "
+            f"[{drawn.min():.3g}, {drawn.max():.3g}]; tanh wants images in [-1, 1] (gan_keras.data.to_tanh), "
+            "sigmoid wants [0, 1]"
+        )
+    return images

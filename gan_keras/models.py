@@ -1,0 +1,86 @@
+"""The two players, and the combined model that trains one through the other."""
+
+import math
+
+import keras
+from keras import layers
+
+from gan_keras.checks import check_number, check_pair, check_shape
+
+
+def build_discriminator(image_shape=(28, 28, 1)):
+    """Build and compile the police: images in, the probability that each is real out.
+
+    Args:
+        image_shape: `(height, width, channels)` of the images.
+
+    Returns:
+        A compiled `keras.Model`, `(batch, height, width, channels)` to `(batch, 1)` in [0, 1].
+
+    Raises:
+        ValueError: if `image_shape` is not three positive whole numbers.
+    """
+    image_shape = check_shape(image_shape)
+    discriminator = keras.Sequential(
+        [
+            keras.Input(image_shape),
+            layers.Flatten(),
+            layers.Dense(512),
+            layers.LeakyReLU(negative_slope=0.2),
+            layers.Dense(256),
+            layers.LeakyReLU(negative_slope=0.2),
+            layers.Dense(1, activation="sigmoid"),
+        ],
+        name="discriminator",
+    )
+    adam = keras.optimizers.Adam(learning_rate=2e-4, beta_1=0.5)
+    discriminator.compile(adam, loss="binary_crossentropy", metrics=["accuracy"], jit_compile=False)
+    return discriminator
+
+
+def build_generator(latent_dim=100, image_shape=(28, 28, 1)):
+    """Build the counterfeiter: latent points in, images out.
+
+    Args:
+        latent_dim: how many numbers make a latent point.
+        image_shape: `(height, width, channels)` of the images.
+
+    Returns:
+        A `keras.Model`, `(batch, latent_dim)` to `(batch, height, width, channels)` in [-1, 1].
+
+    Raises:
+        ValueError: if an argument is not made of positive whole numbers.
+    """
+    image_shape = check_shape(image_shape)
+    generator = keras.Sequential([keras.Input((check_number(latent_dim, "latent_dim"),))], name="generator")
+    for units in (256, 512, 1024):
+        generator.add(layers.Dense(units))
+        generator.add(layers.LeakyReLU(negative_slope=0.2))
+        generator.add(layers.Dropout(0.1))
+        generator.add(layers.BatchNormalization(momentum=0.8))
+    generator.add(layers.Dense(math.prod(image_shape), activation="tanh"))
+    generator.add(layers.Reshape(image_shape))
+    return generator
+
+
+def build_combined(generator, discriminator):
+    """Build and compile the combined model: latent points in, the discriminator's verdict on their images out.
+
+    It holds the two networks themselves, not copies. `training.train_generator` freezes D while it trains G through it.
+
+    Args:
+        generator: `(batch, latent_dim)` to images.
+        discriminator: images of the same shape to `(batch, 1)`.
+
+    Returns:
+        A compiled `keras.Model`, `(batch, latent_dim)` to `(batch, 1)`; its last layer is the discriminator.
+
+    Raises:
+        ValueError: if the generator does not draw what the discriminator looks at.
+    """
+    check_pair(generator, discriminator)
+    noise = keras.Input(generator.input_shape[1:])
+    combined = keras.Model(noise, discriminator(generator(noise)), name="combined")
+    adam = keras.optimizers.Adam(learning_rate=2e-4, beta_1=0.5)
+    combined.compile(adam, loss="binary_crossentropy", jit_compile=False)
+    return combined

@@ -1,0 +1,330 @@
+"""Plumbing: pictures of what happens while the networks train."""
+
+import io
+import math
+import os
+import pathlib
+import shutil
+import sys
+import time
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image, ImageDraw
+
+from gan_keras.checks import check_images
+from gan_keras.data import sample_noise, to_pixels
+
+BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"  # Okabe and Ito's colours, told apart by colour-blind readers
+
+
+def fixed_noise(latent_dim=100, count=25):
+    """The latent points that are drawn again and again, the same in every notebook: `(count, latent_dim)` float32."""
+    return sample_noise(count, latent_dim, seed=2014)
+
+
+def grid(images, columns=None, scale=2, gap=2):
+    """Lay images out in a grid.
+
+    Args:
+        images: floats `(N, height, width, 1 or 3)` in [-1, 1].
+        columns: how many side by side; by default as near to a square as can be.
+        scale: how many screen pixels a pixel takes, each way.
+        gap: white pixels between images.
+
+    Returns:
+        A uint8 array `(height, width)` for one channel, else `(height, width, 3)`.
+
+    Raises:
+        ValueError: if the images are not such an array, or have 2 or more than 3 channels.
+    """
+    images = check_images(images)
+    count, height, width, channels = images.shape
+    if channels not in (1, 3):
+        raise ValueError(f"images: expected 1 or 3 channels to draw, got {channels}")
+    columns = columns or math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, channels), 255, "uint8")
+    for i, image in enumerate(to_pixels(images)):
+        y, x = gap + i // columns * (height + gap), gap + i % columns * (width + gap)
+        sheet[y : y + height, x : x + width] = image
+    sheet = sheet.repeat(scale, axis=0).repeat(scale, axis=1)
+    return sheet[..., 0] if channels == 1 else sheet
+
+
+def show(picture, path=None, width=None):
+    """Turn a picture into PNG, to show as the last line of a cell and, if a path is given, to keep.
+
+    Args:
+        picture: a uint8 array (from `grid`), a matplotlib figure, or a PIL image.
+        path: file to write as well.
+        width: on screen, in pixels.
+
+    Returns:
+        An `IPython.display.Image`.
+    """
+    from IPython.display import Image as Shown
+
+    png = to_png(picture)
+    if path is not None:
+        pathlib.Path(path).write_bytes(png)
+    return Shown(data=png, width=width)
+
+
+def to_png(picture):
+    """The bytes of a PNG file of a uint8 array, a matplotlib figure or a PIL image."""
+    if isinstance(picture, bytes):
+        return picture
+    file = io.BytesIO()
+    if hasattr(picture, "savefig"):
+        picture.savefig(file, format="png")
+    else:
+        image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+        image.save(file, format="png", optimize=True)
+    return file.getvalue()
+
+
+def in_notebook():
+    """Whether this runs in a Jupyter or Colab kernel, where pictures can be shown."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+
+
+class Live:
+    """One picture in a cell's output that is drawn anew in place, seldom enough not to slow the training down."""
+
+    def __init__(self):
+        self.handle, self.next = None, 0.0
+
+    def due(self):
+        """Whether it is time to draw again."""
+        return in_notebook() and time.monotonic() >= self.next
+
+    def show(self, picture):
+        """Draw a picture (see `to_png`) where the last one was."""
+        if not in_notebook():
+            return
+        from IPython.display import Image as Shown
+        from IPython.display import display
+
+        start = time.monotonic()
+        shown = Shown(data=to_png(picture))
+        if self.handle is None:
+            self.handle = display(shown, display_id=True)
+        else:
+            self.handle.update(shown)
+        now = time.monotonic()
+        self.next = now + max(0.5, 20 * (now - start))
+
+
+class Watcher:
+    """Watch a training: a live picture of the same latent points and the curves, and every few iterations a frame.
+
+    Pass it to `training.train(..., watch=watcher)`. In a notebook the picture changes in place; elsewhere, and
+    where the environment variable GAN_KERAS_PROGRESS is set, each frame also prints a line.
+
+    Args:
+        generator: the network to sample from, in inference mode.
+        steps: how many iterations there will be, for the progress.
+        every: keep a frame every so many iterations; `frames` is the list of `(iteration, images)`.
+        folder: where to save each frame's grid as a PNG named by its iteration; None saves nothing.
+        noise: the latent points `(N, latent_dim)`; by default `fixed_noise()`.
+
+    Raises:
+        OSError: if the folder cannot be written.
+    """
+
+    def __init__(self, generator, steps=None, every=200, folder=None, noise=None):
+        self.generator, self.steps, self.every = generator, steps, every
+        self.noise = fixed_noise(generator.input_shape[-1]) if noise is None else noise
+        self.folder = None if folder is None else writable_folder(folder)
+        self.live, self.frames, self.started = Live(), [], None
+        self.keep_frame(0)
+
+    def sample(self):
+        """Images of the fixed latent points, now."""
+        return self.generator.predict_on_batch(self.noise)
+
+    def keep_frame(self, iteration):
+        """Keep (and save) the samples of this iteration."""
+        images = self.sample()
+        self.frames.append((iteration, images))
+        if self.folder is not None:
+            show(grid(images), self.folder / f"iteration_{iteration:05d}.png")
+
+    def __call__(self, history, end=False):
+        iteration = len(history.get("d_loss", []))
+        if self.started is None:
+            self.started = (time.monotonic(), iteration - 1)
+        if not end and iteration % self.every == 0:
+            self.keep_frame(iteration)
+            self.report(history, iteration)
+        if end or self.live.due():
+            self.live.show(self.picture(history, iteration))
+        if end:  # the next training draws in its own cell, with its own clock
+            self.live, self.started = Live(), None
+
+    def report(self, history, iteration):
+        """Print a line of progress where no picture is seen."""
+        if in_notebook() and not os.environ.get("GAN_KERAS_PROGRESS"):
+            return
+        start, first = self.started
+        spent = time.monotonic() - start
+        left = ""
+        if self.steps and self.steps >= iteration:
+            left = f", {spent / (iteration - first) * (self.steps - iteration):.0f} s left"
+        of = f" of {self.steps:,}" if left else ""
+        losses = ", ".join(f"{name} {history[name][-1]:.3f}" for name in ("d_loss", "g_loss") if history.get(name))
+        print(f"iteration {iteration:,}{of}: {losses}, {spent:.0f} s{left}", flush=True)
+
+    def picture(self, history, iteration):
+        """The samples beside the curves, as a matplotlib figure."""
+        figure = Figure(figsize=(9.6, 4.2), dpi=90)
+        left, right = figure.subfigures(1, 2, width_ratios=[4.2, 5.4])
+        axes = left.add_axes((0.02, 0.02, 0.96, 0.88))
+        axes.imshow(grid(self.sample(), scale=1), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        axes.axis("off")
+        of = f" of {self.steps:,}" if self.steps and self.steps >= iteration else ""
+        axes.set_title(f"iteration {iteration:,}{of}", fontsize=10)
+        plot_history(history, right)
+        return figure
+
+
+def plot_history(history, figure=None):
+    """Draw the losses, with ln 2 dashed, above D's accuracy on real and on generated images.
+
+    Args:
+        history: the dict of lists that `training.train` returns.
+        figure: a matplotlib figure to draw into; by default a new one.
+
+    Returns:
+        The figure.
+    """
+    figure = Figure(figsize=(7, 4.2), dpi=90) if figure is None else figure
+    above, below = figure.subplots(2, sharex=True, gridspec_kw={"top": 0.95, "bottom": 0.12, "left": 0.11, "right": 0.98})
+    curves = (
+        (above, "d_loss", "D's loss", BLUE, "-"),
+        (above, "g_loss", "G's loss", ORANGE, "--"),
+        (below, "accuracy_real", "on real images", BLUE, "-"),
+        (below, "accuracy_fake", "on generated images", ORANGE, "--"),
+    )
+    for axes, name, label, colour, line in curves:
+        values = np.asarray(history.get(name, []), dtype=float)
+        if len(values):
+            window = max(1, min(50, len(values) // 4))
+            axes.plot(np.arange(1, len(values) + 1), values, color=colour, alpha=0.18, linewidth=0.5)
+            smooth = np.convolve(values, np.ones(window) / window, mode="valid")
+            axes.plot(np.arange(window, len(values) + 1), smooth, line, color=colour, label=label, linewidth=1.6)
+            axes.legend(loc="upper right", fontsize=8, framealpha=0.8)
+    above.axhline(math.log(2), color="black", linewidth=1, linestyle=":")
+    above.annotate("ln 2", (1, math.log(2)), xycoords=("axes fraction", "data"), fontsize=8, ha="right", va="bottom")
+    seen = [v for name in ("d_loss", "g_loss") for v in history.get(name, []) if math.isfinite(v)]
+    above.set_ylim(0, min(max(2.0, 1.1 * np.quantile(seen, 0.99)), 8) if seen else 2)
+    below.set_ylim(-0.03, 1.03)
+    above.set_ylabel("loss (nats)")
+    below.set_ylabel("D's accuracy")
+    below.set_xlabel("iteration")
+    return figure
+
+
+def rows_of_frames(frames, iterations, columns=10):
+    """Draw one row of samples for each of some iterations: the same latent points down each column.
+
+    Args:
+        frames: list of `(iteration, images)`, as in `Watcher.frames`.
+        iterations: which of them to draw, top to bottom; those that were not reached are left out.
+        columns: how many samples a row.
+
+    Returns:
+        A matplotlib figure.
+    """
+    kept = dict(frames)
+    chosen = [i for i in iterations if i in kept]
+    figure = Figure(figsize=(0.72 * columns + 1.0, 0.74 * len(chosen)), dpi=90)
+    all_axes = figure.subplots(len(chosen), 1, squeeze=False, gridspec_kw={"left": 0.12, "right": 1, "top": 1, "bottom": 0})
+    for axes, iteration in zip(all_axes[:, 0], chosen, strict=True):
+        axes.imshow(grid(kept[iteration][:columns], columns, scale=1), cmap="gray", vmin=0, vmax=255)
+        axes.set_ylabel(f"{iteration:,}", rotation=0, ha="right", va="center")
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.spines[:].set_visible(False)
+    return figure
+
+
+def animation(frames, scale=1, seconds=8.0):
+    """Make an animated PNG of the frames, each with its iteration written below.
+
+    Args:
+        frames: list of `(iteration, images)`, as in `Watcher.frames`.
+        scale: how many pixels a pixel takes, each way.
+        seconds: how long it runs before it starts again.
+
+    Returns:
+        The bytes of the APNG file; browsers play it, `show(..., width=...)` shows it larger.
+    """
+    pages = []
+    for iteration, images in frames:
+        sheet = Image.fromarray(grid(images, scale=scale))
+        page = Image.new(sheet.mode, (sheet.width, sheet.height + 14), "white")
+        page.paste(sheet)
+        ImageDraw.Draw(page).text((4, sheet.height), f"iteration {iteration:,}", fill="black")
+        pages.append(page.quantize(16) if page.mode == "L" else page.quantize(64))  # a third of the size
+    file = io.BytesIO()
+    times = [int(1000 * seconds / len(pages))] * len(pages)
+    times[-1] += 1500
+    pages[0].save(file, format="png", save_all=True, append_images=pages[1:], duration=times, loop=0)
+    return file.getvalue()
+
+
+def draw_model(model, dpi=60):
+    """Draw a model's layers and shapes; where no renderer is found, print its summary instead.
+
+    Args:
+        model: a built `keras.Model`.
+        dpi: resolution of the picture.
+
+    Returns:
+        An `IPython.display.Image`, or None if only the summary could be printed.
+    """
+    import keras
+
+    try:
+        diagram = keras.utils.model_to_dot(model, show_shapes=True, show_layer_names=True, expand_nested=False, dpi=dpi)
+        return show(diagram.create(prog=_renderer(), format="png"))
+    except Exception:  # pydot or Graphviz missing, or too old: a diagram is a comfort, never a reason to stop
+        model.summary()
+        return None
+
+
+def _renderer():
+    """Graphviz's own `dot`, else the port that requirements.txt installs beside Python."""
+    beside = os.pathsep.join([str(pathlib.Path(sys.executable).parent), os.environ.get("PATH", "")])
+    found = shutil.which("dot") or shutil.which("graphviz-pure", path=beside)
+    if found is None:
+        raise FileNotFoundError("no Graphviz")
+    return found
+
+
+def runs_folder(name):
+    """`images/runs/<name>` of the project, or of the current folder where the project is only installed.
+
+    Raises:
+        OSError: if the folder cannot be written.
+    """
+    root = pathlib.Path(__file__).resolve().parent.parent
+    home = root if (root / "notebooks").is_dir() else pathlib.Path.cwd()
+    return writable_folder(home / "images" / "runs" / name)
+
+
+def writable_folder(folder):
+    """Make a folder if need be and check, before an hour of training, that it can be written."""
+    folder = pathlib.Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        reason = error.strerror or error
+        raise OSError(f"cannot write to the folder {folder} ({reason}); free it, or choose another with folder=...") from None
+    return folder
