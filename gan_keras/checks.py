@@ -28,11 +28,13 @@ def check_images(images, name="images", image_shape=None):
         raise ValueError(f"{name}: expected at least one image with at least one pixel, got shape {images.shape}")
     if image_shape is not None and images.shape[1:] != tuple(image_shape):
         raise ValueError(
-            f"{name}: expected images of shape {tuple(image_shape)}, got {images.shape[1:]} (the two networks and the images must agree)"
+            f"{name}: expected images of shape {tuple(image_shape)}, got {images.shape[1:]}; "
+            "the images and the two networks must agree"
         )
     if not np.issubdtype(images.dtype, np.floating):
         raise ValueError(
-            f"{name}: expected floats in [-1, 1], got {images.dtype}; gan_keras.data.to_tanh(pixels) scales uint8 pixels"
+            f"{name}: expected floats in [-1, 1], got {images.dtype}; "
+            "gan_keras.data.to_tanh(pixels) scales uint8 pixels"
         )
     low, high = float(images.min()), float(images.max())
     if not np.isfinite([low, high]).all():
@@ -51,7 +53,8 @@ def check_noise(noise, latent_dim):
         )
     if noise.shape[1] != latent_dim:
         raise ValueError(
-            f"noise: the generator takes latent points of {latent_dim} numbers, got {noise.shape[1]} (shape {noise.shape})"
+            f"noise: the generator takes latent points of {latent_dim} numbers (its latent_dim), "
+            f"got {noise.shape[1]} (shape {noise.shape})"
         )
     if not np.isfinite(noise).all():
         raise ValueError("noise: found NaN or infinite numbers")

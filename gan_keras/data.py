@@ -10,8 +10,6 @@ import zipfile
 import keras
 import numpy as np
 
-from gan_keras.checks import check_number
-
 VARIABLE = "GAN_KERAS_MNIST"
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
@@ -115,7 +113,7 @@ def _find_mnist():
     """The arrays of MNIST, and a phrase that says where they come from."""
     if path := os.environ.get(VARIABLE):
         return _read_npz(pathlib.Path(path)), f"from the file that {VARIABLE} names"
-    cached = pathlib.Path(keras.config.keras_home()) / "datasets" / "mnist.npz"
+    cached = pathlib.Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "datasets" / "mnist.npz"
     if cached.exists():
         try:
             return _read_npz(cached), "from the Keras cache"

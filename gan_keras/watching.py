@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 from matplotlib.figure import Figure
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from gan_keras.checks import check_images
 from gan_keras.data import sample_noise, to_pixels
@@ -178,7 +178,7 @@ class Watcher:
         print(f"iteration {iteration:,}{of}: {losses}, {spent:.0f} s{left}", flush=True)
 
     def picture(self, history, iteration):
-        """The samples beside the curves, as a matplotlib figure."""
+        """The samples beside the curves, as a PIL image."""
         figure = Figure(figsize=(9.6, 4.2), dpi=90)
         left, right = figure.subfigures(1, 2, width_ratios=[4.2, 5.4])
         axes = left.add_axes((0.02, 0.02, 0.96, 0.88))
@@ -187,7 +187,7 @@ class Watcher:
         of = f" of {self.steps:,}" if self.steps and self.steps >= iteration else ""
         axes.set_title(f"iteration {iteration:,}{of}", fontsize=10)
         plot_history(history, right)
-        return figure
+        return Image.open(io.BytesIO(to_png(figure))).convert("RGB").quantize(64)
 
 
 def plot_history(history, figure=None):
@@ -201,7 +201,9 @@ def plot_history(history, figure=None):
         The figure.
     """
     figure = Figure(figsize=(7, 4.2), dpi=90) if figure is None else figure
-    above, below = figure.subplots(2, sharex=True, gridspec_kw={"top": 0.95, "bottom": 0.12, "left": 0.11, "right": 0.98})
+    above, below = figure.subplots(
+        2, sharex=True, gridspec_kw={"top": 0.95, "bottom": 0.12, "left": 0.11, "right": 0.98}
+    )
     curves = (
         (above, "d_loss", "D's loss", BLUE, "-"),
         (above, "g_loss", "G's loss", ORANGE, "--"),
@@ -215,7 +217,7 @@ def plot_history(history, figure=None):
             axes.plot(np.arange(1, len(values) + 1), values, color=colour, alpha=0.18, linewidth=0.5)
             smooth = np.convolve(values, np.ones(window) / window, mode="valid")
             axes.plot(np.arange(window, len(values) + 1), smooth, line, color=colour, label=label, linewidth=1.6)
-            axes.legend(loc="upper right", fontsize=8, framealpha=0.8)
+            axes.legend(loc="upper right" if axes is above else "lower right", fontsize=8, framealpha=0.9)
     above.axhline(math.log(2), color="black", linewidth=1, linestyle=":")
     above.annotate("ln 2", (1, math.log(2)), xycoords=("axes fraction", "data"), fontsize=8, ha="right", va="bottom")
     seen = [v for name in ("d_loss", "g_loss") for v in history.get(name, []) if math.isfinite(v)]
@@ -227,28 +229,24 @@ def plot_history(history, figure=None):
     return figure
 
 
-def rows_of_frames(frames, iterations, columns=10):
+def rows_of_frames(frames, iterations, columns=10, scale=2):
     """Draw one row of samples for each of some iterations: the same latent points down each column.
 
     Args:
         frames: list of `(iteration, images)`, as in `Watcher.frames`.
         iterations: which of them to draw, top to bottom; those that were not reached are left out.
         columns: how many samples a row.
+        scale: how many screen pixels a pixel takes, each way.
 
     Returns:
-        A matplotlib figure.
+        A PIL image, each row with its iteration on the left.
     """
     kept = dict(frames)
-    chosen = [i for i in iterations if i in kept]
-    figure = Figure(figsize=(0.72 * columns + 1.0, 0.74 * len(chosen)), dpi=90)
-    all_axes = figure.subplots(len(chosen), 1, squeeze=False, gridspec_kw={"left": 0.12, "right": 1, "top": 1, "bottom": 0})
-    for axes, iteration in zip(all_axes[:, 0], chosen, strict=True):
-        axes.imshow(grid(kept[iteration][:columns], columns, scale=1), cmap="gray", vmin=0, vmax=255)
-        axes.set_ylabel(f"{iteration:,}", rotation=0, ha="right", va="center")
-        axes.set_xticks([])
-        axes.set_yticks([])
-        axes.spines[:].set_visible(False)
-    return figure
+    rows = [captioned(grid(kept[i][:columns], columns, scale), f"{i:,}", left=56) for i in iterations if i in kept]
+    sheet = Image.new(rows[0].mode, (rows[0].width, sum(row.height for row in rows)), "white")
+    for i, row in enumerate(rows):
+        sheet.paste(row, (0, i * row.height))
+    return few_colours(sheet)
 
 
 def animation(frames, scale=1, seconds=8.0):
@@ -262,18 +260,32 @@ def animation(frames, scale=1, seconds=8.0):
     Returns:
         The bytes of the APNG file; browsers play it, `show(..., width=...)` shows it larger.
     """
-    pages = []
-    for iteration, images in frames:
-        sheet = Image.fromarray(grid(images, scale=scale))
-        page = Image.new(sheet.mode, (sheet.width, sheet.height + 14), "white")
-        page.paste(sheet)
-        ImageDraw.Draw(page).text((4, sheet.height), f"iteration {iteration:,}", fill="black")
-        pages.append(page.quantize(16) if page.mode == "L" else page.quantize(64))  # a third of the size
+    pages = [few_colours(captioned(grid(images, scale=scale), f"iteration {i:,}", below=14)) for i, images in frames]
     file = io.BytesIO()
     times = [int(1000 * seconds / len(pages))] * len(pages)
     times[-1] += 1500
     pages[0].save(file, format="png", save_all=True, append_images=pages[1:], duration=times, loop=0)
     return file.getvalue()
+
+
+def captioned(sheet, caption, left=0, below=0):
+    """A PIL image of a grid, with a caption to its left or below it."""
+    sheet = Image.fromarray(sheet)
+    page = Image.new(sheet.mode, (sheet.width + left, sheet.height + below), "white")
+    page.paste(sheet, (left, 0))
+    corner, anchor = ((left - 8, sheet.height // 2), "rm") if left else ((4, sheet.height + below // 2), "lm")
+    font = ImageFont.load_default(14 if left else 11)
+    ImageDraw.Draw(page).text(corner, caption, fill="black", anchor=anchor, font=font)
+    return page
+
+
+def few_colours(image):
+    """16 greys, or 64 colours: a third of the size in a notebook, and no difference to see in a sample."""
+    if image.mode != "L":
+        return image.quantize(64)
+    greys = Image.new("P", (1, 1))
+    greys.putpalette([level for i in range(16) for level in (17 * i,) * 3])
+    return image.convert("RGB").quantize(palette=greys, dither=Image.Dither.NONE)
 
 
 def draw_model(model, dpi=60):
@@ -326,5 +338,7 @@ def writable_folder(folder):
         probe.unlink()
     except OSError as error:
         reason = error.strerror or error
-        raise OSError(f"cannot write to the folder {folder} ({reason}); free it, or choose another with folder=...") from None
+        raise OSError(
+            f"cannot write to the folder {folder} ({reason}); free it, or choose another with folder=..."
+        ) from None
     return folder

@@ -1,0 +1,54 @@
+# make run: train a GAN and leave its pictures in images/runs/.   make test: check everything.
+# The first call of any target creates .venv and installs into it; later calls do not, unless requirements.txt changes.
+PYTHON ?= python3
+BIN := .venv/bin
+NOTEBOOKS ?= $(wildcard notebooks/*.ipynb notebooks/solutions/*.ipynb)
+RUN := 06_train_the_gan
+unexport COLUMNS JUPYTER_COLUMNS
+
+.PHONY: help run test lab render lint urls
+help:
+	@echo "make run     train a GAN on the digits; pictures and executed notebook in images/runs/"
+	@echo "make test    run every test and every notebook"
+	@echo "make lab     open the series in JupyterLab"
+	@echo "make render  execute notebooks and store their outputs (NOTEBOOKS=... for some of them)"
+	@echo "make lint    check the style of code and notebooks"
+	@echo "make urls REPO=owner/name   write the repository's address everywhere"
+
+.venv/.installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "gan_keras needs Python 3.11 to 3.13 (TensorFlow has no other wheels). Name one: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "Setting up .venv (once; about 3 GB)"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt
+	@touch $@
+
+run: .venv/.installed
+	@mkdir -p images/runs
+	GAN_KERAS_PROGRESS=1 $(BIN)/papermill --no-progress-bar --log-output --log-level WARNING --stdout-file /dev/stdout -k python3 \
+	  --cwd notebooks notebooks/$(RUN).ipynb images/runs/$(RUN).ipynb
+	@echo "Done: the sample grids, the rows of epochs and the animation are in images/runs/$(RUN)/,"
+	@echo "the executed notebook is images/runs/$(RUN).ipynb"
+
+test: .venv/.installed
+	$(BIN)/python -m pytest
+
+lab: .venv/.installed
+	$(BIN)/jupyter lab notebooks/01_the_game.ipynb
+
+render: .venv/.installed
+	for notebook in $(NOTEBOOKS); do \
+	  $(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False $$notebook || exit 1; \
+	done
+	$(BIN)/nbstripout --keep-output --keep-count --extra-keys "metadata.language_info.version metadata.language_info.codemirror_mode \
+	  metadata.language_info.file_extension metadata.language_info.mimetype metadata.language_info.nbconvert_exporter \
+	  metadata.language_info.pygments_lexer" $(NOTEBOOKS)
+	if [ -z "$(filter %$(RUN).ipynb,$(filter-out notebooks/solutions/%,$(NOTEBOOKS)))" ]; then exit 0; fi; \
+	  cp images/runs/$(RUN)/rows.png images/runs/$(RUN)/animation.png images/
+
+lint: .venv/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+urls: .venv/.installed
+	$(BIN)/python .ci/urls.py "$(REPO)"
