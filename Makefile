@@ -25,8 +25,8 @@ help:
 
 run: .venv/.installed
 	@mkdir -p images/runs
-	GAN_KERAS_PROGRESS=1 $(BIN)/papermill --no-progress-bar --log-output --log-level WARNING --stdout-file /dev/stdout -k python3 \
-	  --cwd notebooks notebooks/$(RUN).ipynb images/runs/$(RUN).ipynb
+	GAN_KERAS_PROGRESS=1 $(BIN)/papermill --log-level ERROR --stdout-file - -k python3 --cwd notebooks \
+	  notebooks/$(RUN).ipynb images/runs/$(RUN).ipynb
 	@echo "Done: the sample grids, the rows of epochs and the animation are in images/runs/$(RUN)/,"
 	@echo "the executed notebook is images/runs/$(RUN).ipynb"
 
@@ -38,7 +38,7 @@ lab: .venv/.installed
 
 render: .venv/.installed
 	for notebook in $(NOTEBOOKS); do \
-	  $(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False $$notebook || exit 1; \
+	  $(BIN)/jupyter nbconvert --to notebook --execute --inplace --coalesce-streams --ExecutePreprocessor.record_timing=False $$notebook || exit 1; \
 	done
 	$(BIN)/nbstripout --keep-output --keep-count --extra-keys "metadata.language_info.version metadata.language_info.codemirror_mode \
 	  metadata.language_info.file_extension metadata.language_info.mimetype metadata.language_info.nbconvert_exporter \

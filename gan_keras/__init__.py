@@ -33,9 +33,14 @@ def _import_quietly():
                 import tensorflow as tf
 
                 tf.config.list_physical_devices()
-        import keras
+        try:
+            import keras
 
-        wanted = keras.backend.backend()  # keras.json may choose as well
+            wanted = keras.backend.backend()  # keras.json may choose as well
+        except ModuleNotFoundError as error:  # ... and may choose one that is not installed
+            if error.name not in ("jax", "torch", "openvino"):
+                raise
+            wanted = error.name
     if wanted != "tensorflow":
         raise ImportError(
             f"gan_keras needs Keras on TensorFlow, but the Keras backend is set to {wanted!r} "

@@ -79,6 +79,21 @@ def check_compiled(model, name):
         raise ValueError(f"{name}: not compiled; call {name}.compile(optimizer=..., loss=...) first")
 
 
+def check_trainable(model):
+    """Check that a step of training will move something; Keras only warns."""
+    if not model.trainable_weights:
+        raise ValueError(
+            f"{model.name}: none of its weights is trainable, so it would learn nothing; "
+            "set trainable = True on it and on the layers that shall learn"
+        )
+
+
+def check_accuracy(logs):
+    """Check that D reports its accuracy."""
+    if "accuracy" not in logs:
+        raise ValueError('discriminator: expected one compiled with metrics=["accuracy"]')
+
+
 def check_number(value, name, low=1, high=None, why=""):
     """Check a whole number, such as a batch size, and return it as an int."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):

@@ -2,7 +2,14 @@
 
 import numpy as np
 
-from gan_keras.checks import check_compiled, check_images, check_noise, check_training
+from gan_keras.checks import (
+    check_accuracy,
+    check_compiled,
+    check_images,
+    check_noise,
+    check_trainable,
+    check_training,
+)
 from gan_keras.data import sample_noise
 
 
@@ -10,7 +17,7 @@ def step_on_batch(model, x, y):
     """Train a model on one batch, through a train function that nobody else traces.
 
     Keras looks at `trainable` when a function is traced for a batch size, not later, so a function that was
-    once traced with the other flag would go on with it. A copy of one's own cannot be spoilt that way.
+    once traced with another flag would go on with it. A copy of one's own cannot be spoilt that way.
 
     Args:
         model: a compiled model.
@@ -19,13 +26,17 @@ def step_on_batch(model, x, y):
 
     Returns:
         A dict of this batch's own loss and metrics (up to Keras 3.14, `train_on_batch` alone reports a running mean).
+
+    Raises:
+        ValueError: if none of the model's weights is trainable.
     """
-    public, own = model.train_function, getattr(model, "_own_train_function", None)
-    if public is None or own is None:  # new, or compiled anew
+    check_trainable(model)
+    state = [model.metrics[0], *model.trainable_weights]  # what the function was traced with
+    own, public = getattr(model, "_own_train_function", None), model.train_function
+    if own is None or list(map(id, own.state)) != list(map(id, state)):
         model.make_train_function(force=True)
         own = model._own_train_function = model.train_function
-        model.make_train_function(force=True)
-        public = model.train_function
+        own.state = state
     model.reset_metrics()
     try:
         model.train_function = own
@@ -38,7 +49,7 @@ def train_discriminator(discriminator, real, fake):
     """Train D on one batch of real images (target 1), then on one of generated images (target 0).
 
     Args:
-        discriminator: a compiled model, images to `(batch, 1)`; all its layers are set trainable.
+        discriminator: images to `(batch, 1)`, compiled with the metric accuracy; its flag `trainable` is set.
         real: float images `(batch, height, width, channels)` in [-1, 1].
         fake: generated images, likewise.
 
@@ -47,13 +58,14 @@ def train_discriminator(discriminator, real, fake):
         `accuracy_fake`.
 
     Raises:
-        ValueError: if D is not compiled or a batch is not what it takes.
+        ValueError: if D is not compiled so, if all its layers are frozen, or if a batch is not what it takes.
     """
     check_compiled(discriminator, "discriminator")
     real = check_images(real, "real", discriminator.input_shape[1:])
     fake = check_images(fake, "fake", discriminator.input_shape[1:])
     discriminator.trainable = True
     on_real = step_on_batch(discriminator, real, np.ones((len(real), 1)))
+    check_accuracy(on_real)
     on_fake = step_on_batch(discriminator, fake, np.zeros((len(fake), 1)))
     return {
         "d_loss": 0.5 * (on_real["loss"] + on_fake["loss"]),
@@ -68,14 +80,15 @@ def train_generator(combined, noise):
     """Train G through the frozen D for one step: make D say "real" (the non-saturating loss of Goodfellow et al. 2014).
 
     Args:
-        combined: a compiled model, latent points to D's verdict; its last layer is D.
+        combined: a compiled model, latent points to D's verdict; its last layer is D, whose layers are all trainable
+            afterwards, also when the step raises.
         noise: float latent points `(batch, latent_dim)`.
 
     Returns:
         A dict of this batch's `g_loss`.
 
     Raises:
-        ValueError: if the combined model is not compiled or the noise does not fit.
+        ValueError: if the combined model is not compiled, if G is frozen, or if the noise does not fit.
     """
     check_compiled(combined, "combined")
     noise = check_noise(noise, combined.input_shape[-1])

@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
-from gan_keras.checks import check_images
+from gan_keras.checks import check_images, check_noise, check_number
 from gan_keras.data import sample_noise, to_pixels
 
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"  # Okabe and Ito's colours, told apart by colour-blind readers
@@ -135,8 +135,9 @@ class Watcher:
     """
 
     def __init__(self, generator, steps=None, every=200, folder=None, noise=None):
-        self.generator, self.steps, self.every = generator, steps, every
-        self.noise = fixed_noise(generator.input_shape[-1]) if noise is None else noise
+        self.generator, self.steps, self.every = generator, steps, check_number(every, "every")
+        latent_dim = generator.input_shape[-1]
+        self.noise = fixed_noise(latent_dim) if noise is None else check_noise(noise, latent_dim)
         self.folder = None if folder is None else writable_folder(folder)
         self.live, self.frames, self.started = Live(), [], None
         self.keep_frame(0)
@@ -187,7 +188,7 @@ class Watcher:
         of = f" of {self.steps:,}" if self.steps and self.steps >= iteration else ""
         axes.set_title(f"iteration {iteration:,}{of}", fontsize=10)
         plot_history(history, right)
-        return Image.open(io.BytesIO(to_png(figure))).convert("RGB").quantize(64)
+        return Image.open(io.BytesIO(to_png(figure))).convert("RGB").quantize(64, method=Image.Quantize.FASTOCTREE)
 
 
 def plot_history(history, figure=None):
@@ -243,6 +244,8 @@ def rows_of_frames(frames, iterations, columns=10, scale=2):
     """
     kept = dict(frames)
     rows = [captioned(grid(kept[i][:columns], columns, scale), f"{i:,}", left=56) for i in iterations if i in kept]
+    if not rows:
+        raise ValueError(f"iterations: none of {list(iterations)} is among the frames {sorted(kept)}")
     sheet = Image.new(rows[0].mode, (rows[0].width, sum(row.height for row in rows)), "white")
     for i, row in enumerate(rows):
         sheet.paste(row, (0, i * row.height))
@@ -260,6 +263,8 @@ def animation(frames, scale=1, seconds=8.0):
     Returns:
         The bytes of the APNG file; browsers play it, `show(..., width=...)` shows it larger.
     """
+    if not frames:
+        raise ValueError("frames: expected at least one (iteration, images)")
     pages = [few_colours(captioned(grid(images, scale=scale), f"iteration {i:,}", below=14)) for i, images in frames]
     file = io.BytesIO()
     times = [int(1000 * seconds / len(pages))] * len(pages)

@@ -1,0 +1,309 @@
+"""The form of the notebooks: what nbval cannot see. (nbval itself runs them: see pyproject.toml.)"""
+
+import ast
+import json
+import os
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+import tomllib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SERIES = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
+ALL = SERIES + SOLUTIONS
+MODULES = sorted((ROOT / "gan_keras").glob("*.py"))
+CLOSING = ["What you now know", "Exercises", "Sources"]
+
+
+def notebook(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def cells(path, kind=None):
+    return [c for c in notebook(path)["cells"] if kind in (None, c["cell_type"])]
+
+
+def source(cell):
+    return "".join(cell["source"])
+
+
+def tags(cell):
+    return cell["metadata"].get("tags", [])
+
+
+def lines(cell):
+    return [line for line in source(cell).splitlines() if line.strip()]
+
+
+def headings(path, level):
+    text = "\n".join(source(c) for c in cells(path, "markdown"))
+    return re.findall(rf"(?m)^{'#' * level} (.+)$", text)
+
+
+def each(paths):
+    return pytest.mark.parametrize("path", paths, ids=lambda p: p.relative_to(ROOT).as_posix())
+
+
+def test_the_series_is_there():
+    assert [p.name[:2] for p in SERIES] == [f"{i:02d}" for i in range(1, len(SERIES) + 1)]
+    assert len(SERIES) >= 6
+
+
+@each(ALL)
+def test_metadata(path):
+    data = notebook(path)
+    assert (data["nbformat"], data["nbformat_minor"]) == (4, 5)
+    assert data["metadata"]["kernelspec"]["name"] == "python3"
+    assert set(data["metadata"]) <= {"kernelspec", "language_info"}
+    assert set(data["metadata"].get("language_info", {})) <= {"name"}
+    ids = [c["id"] for c in data["cells"]]
+    assert len(set(ids)) == len(ids)
+    known = {"nbval-ignore-output", "nbval-raises-exception", "shared"}
+    for cell in data["cells"]:
+        assert set(cell["metadata"]) <= {"tags"}, cell["id"]
+        assert set(tags(cell)) <= known, cell["id"]
+
+
+@each(ALL)
+def test_size_and_paths(path):
+    assert path.stat().st_size < 500_000
+    text = path.read_text(encoding="utf-8")
+    found = re.search(r"/(home|root|Users|tmp|work)/|[A-Z]:\\\\\\\\Users|127\.0\.0\.1|localhost:", text)
+    assert not found, found
+
+
+@each(ALL)
+def test_executed_in_order_without_errors(path):
+    counts = [c["execution_count"] for c in cells(path, "code")]
+    assert counts == list(range(1, len(counts) + 1))
+    for cell in cells(path, "code"):
+        for output in cell["outputs"]:
+            if "nbval-raises-exception" not in tags(cell):
+                assert output["output_type"] != "error", cell["id"]
+            assert output.get("name") != "stderr", (cell["id"], output)
+            assert not re.search(r"oneDNN|cuInit|I0000 |W0000 |E0000 ", json.dumps(output)), cell["id"]
+
+
+@each(ALL)
+def test_first_code_cell_finds_the_helper(path):
+    """The same in every notebook."""
+    assert source(cells(path, "code")[0]) == source(cells(SERIES[0], "code")[0])
+    assert tags(cells(path, "code")[0]) == ["nbval-ignore-output"]
+
+
+@each(SERIES)
+def test_headings(path):
+    assert re.fullmatch(rf"{path.name[:2]} · .+", *headings(path, 1))
+    numbered = headings(path, 2)
+    assert [h.split(". ", 1)[0] for h in numbered] == [str(i) for i in range(1, len(numbered) + 1)]
+    assert [h.split(". ", 1)[1] for h in numbered][-3:] == CLOSING
+    opening = source(cells(path)[0])
+    for part in ("What you will build", "What you will learn", "What you need", "Time"):
+        assert f"**{part}**" in opening
+
+
+@each(SERIES)
+def test_length(path):
+    # Code fences, formulas, links' targets and tables are not prose.
+    text = "\n".join(source(c) for c in cells(path, "markdown"))
+    text = text.split(". Exercises\n")[0]
+    text = re.sub(r"(?s:```.*?```|\$[^$]*\$)|\]\([^)]*\)|(?m:^\|.*$)|(?m:^#+ .*$)", " ", text)
+    assert 800 <= len(re.findall(r"\w+(?:['’-]\w+)*", text)) <= 1400
+    code = [len(lines(c)) for c in cells(path, "code")[1:]]
+    assert statistics.median(code) <= 7
+    for cell in cells(path, "code"):
+        assert len(lines(cell)) <= (25 if "shared" in tags(cell) else 20), (cell["id"], len(lines(cell)))
+
+
+@each(ALL)
+def test_asserts_something(path):
+    assert sum("assert " in source(c) for c in cells(path, "code")) >= (4 if path in SERIES else 1)
+
+
+@each(ALL)
+def test_ignored_output_is_asserted_afterwards(path):
+    """nbval does not compare what these cells print, so an assert must follow before long."""
+    code = cells(path, "code")[1:]
+    for i, cell in enumerate(code):
+        if "nbval-ignore-output" in tags(cell):
+            near = code[i : i + 4]
+            assert any("assert " in source(c) for c in near), cell["id"]
+
+
+@each(SERIES)
+def test_a_picture_is_explained(path):
+    """Every picture is followed by words before the next heading."""
+    everything = cells(path)
+    for i, cell in enumerate(everything):
+        if cell["cell_type"] == "code" and any("image/png" in o.get("data", {}) for o in cell["outputs"]):
+            after = next((c for c in everything[i + 1 :] if c["cell_type"] == "markdown"), None)
+            assert after is not None, cell["id"]
+            assert not source(after).lstrip().startswith("#"), cell["id"]
+
+
+@each(SERIES)
+def test_exercises_have_solutions(path):
+    text = "\n".join(source(c) for c in cells(path, "markdown"))
+    exercises = re.findall(r"\*\*Exercise (\d)\.\*\*", text.split(". Exercises", 1)[1])
+    assert 2 <= len(exercises) <= 3
+    solution = path.parent / "solutions" / path.name
+    assert f"(solutions/{path.name})" in text
+    assert solution in SOLUTIONS
+    assert headings(solution, 1) == [f"Solutions to {headings(path, 1)[0]}"]
+    assert headings(solution, 2) == [f"Exercise {i}" for i in exercises]
+
+
+@each([*ALL, ROOT / "notebooks" / "glossary.md", ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
+def test_links_lead_somewhere(path):
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        text = "\n".join(source(c) for c in cells(path, "markdown"))
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if not target.startswith(("http", "attachment:")):
+            name, _, anchor = target.partition("#")
+            file = (path.parent / name) if name else path
+            assert file.exists(), target
+            if anchor and file.suffix == ".md":
+                titles = re.findall(r"(?m)^#+ (.+)$", file.read_text(encoding="utf-8"))
+                assert anchor in {re.sub(r"[^\w -]", "", t.lower()).replace(" ", "-") for t in titles}, target
+
+
+def functions(tree):
+    """Every function, and every method of a class, by name."""
+    return {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+
+
+def shape(function):
+    """A function's syntax tree, docstring aside."""
+    body = function.body
+    if ast.get_docstring(function) is not None:
+        body = body[1:]
+    return ast.dump(ast.Module([*function.decorator_list, function.args, *body], []))
+
+
+def shared_cells():
+    return [(path, cell) for path in SERIES for cell in cells(path, "code") if "shared" in tags(cell)]
+
+
+def test_shown_equals_shared():
+    trees = [ast.parse(module.read_text(encoding="utf-8")) for module in MODULES]
+    helper = {
+        (node.name, shape(node)) for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)
+    }
+    assert shared_cells()
+    for path, cell in shared_cells():
+        nodes = [n for n in ast.parse(source(cell)).body if isinstance(n, ast.FunctionDef | ast.ClassDef)]
+        assert len(nodes) == 1, (path.name, cell["id"], "a shared cell holds one function")
+        for name, shown in functions(nodes[0]).items():
+            assert (name, shape(shown)) in helper, f"{name} in {path.name} differs from the helper's"
+
+
+def test_shown_before_shared():
+    """What a notebook imports of the GAN modules, it or an earlier one has shown."""
+    plumbing = {"load_mnist", "check_pixels"}
+    shown = set()
+    for path in SERIES:
+        for cell in cells(path, "code"):
+            for node in ast.walk(ast.parse(re.sub(r"(?m)^%.*$", "", source(cell)))):
+                if isinstance(node, ast.ImportFrom) and re.fullmatch(
+                    r"gan_keras\.(data|models|training|losses|gan|judging)", node.module or ""
+                ):
+                    new = {alias.name for alias in node.names} - shown - plumbing
+                    assert not new, f"{path.name} imports {new}, which no notebook has shown yet"
+            if "shared" in tags(cell):
+                shown |= set(functions(ast.parse(source(cell))))
+
+
+def test_helper_functions_were_shown():
+    """Every public GAN function of the helper stands in a notebook; plumbing aside."""
+    shown = set().union(*(functions(ast.parse(source(cell))) for _, cell in shared_cells()))
+    for module in ("models", "training"):
+        public = functions(ast.parse((ROOT / "gan_keras" / f"{module}.py").read_text(encoding="utf-8")))
+        assert set(public) - shown == set(), module
+
+
+def test_no_registry_hosts_or_machine_paths():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    for name in listed:
+        path = ROOT / name
+        if (
+            path.suffix in {".py", ".md", ".ipynb", ".yml", ".toml", ".txt", ""}
+            and path.name != pathlib.Path(__file__).name
+        ):
+            text = path.read_text(encoding="utf-8")
+            assert not re.search(r"pypi\.org|pythonhosted|/root/|/home/\w+/\w", text), name
+
+
+def first_cell(url=""):
+    return source(cells(SERIES[0], "code")[0]).replace('URL = ""', f'URL = "{url}"')
+
+
+def run_first_cell(folder, url="", times=1):
+    """Execute the first cell in a new Python, away from the project."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    code = "import sys\nsource = sys.stdin.read()\n" + f"for _ in range({times}): exec(source, {{}})\n"
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=environment,
+        input=first_cell(url),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_first_cell_in_an_empty_folder_clones(tmp_path):
+    """As in Colab: one uploaded notebook, nothing else; and the cell run twice."""
+    remote = tmp_path / "remote"
+    (remote / "gan_keras").mkdir(parents=True)
+    for module in MODULES:
+        (remote / "gan_keras" / module.name).write_text(module.read_text(encoding="utf-8"), encoding="utf-8")
+    for command in (["init", "-q"], ["add", "."], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "t"]):
+        subprocess.run(["git", *command], cwd=remote, check=True)
+    (tmp_path / "empty").mkdir()
+    done = run_first_cell(tmp_path / "empty", remote.as_uri(), times=2)
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.splitlines()
+    assert first.endswith("cloned")
+    assert second.endswith("already on the path")
+    again = run_first_cell(tmp_path / "empty", remote.as_uri())
+    assert again.stdout.strip().endswith("cloned"), again.stderr
+
+
+@pytest.mark.parametrize("url", ["", "file:///no/such/repository"])
+def test_first_cell_without_a_clone_says_what_to_do(tmp_path, url):
+    done = run_first_cell(tmp_path, url)
+    assert done.returncode != 0
+    assert "ModuleNotFoundError: gan_keras is not here" in done.stderr
+
+
+def test_first_cell_finds_the_folder_above(tmp_path):
+    done = run_first_cell(ROOT / "notebooks" / "solutions")
+    assert done.stdout.strip().endswith(("found in a folder above", "already on the path")), done.stderr
+
+
+def test_urls(tmp_path):
+    """`make urls` writes the address everywhere, and once."""
+    for name in ("pyproject.toml", "README.md", ".ci/urls.py", "notebooks/01_the_game.ipynb"):
+        target = tmp_path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
+    for repo in ("someone/first", "someone/second", "someone/second"):
+        subprocess.run([sys.executable, ".ci/urls.py", repo], cwd=tmp_path, check=True, capture_output=True)
+    project = tomllib.loads((tmp_path / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["project"]["urls"] == {"Repository": "https://github.com/someone/second"}
+    for name in ("README.md", "notebooks/01_the_game.ipynb"):
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        assert "someone/first" not in text
+        assert text.count("colab-badge") == 1
+    changed = tmp_path / "notebooks/01_the_game.ipynb"
+    assert 'URL = "https://github.com/someone/second"' in source(cells(changed, "code")[0])
+    wrong = subprocess.run([sys.executable, ".ci/urls.py", "nonsense"], cwd=tmp_path, capture_output=True, text=True)
+    assert wrong.returncode != 0
+    assert "make urls REPO=owner/name" in wrong.stderr
