@@ -1,4 +1,4 @@
-"""Write the repository's address into pyproject.toml, the notebooks' first cells and the badges: `urls.py owner/name`."""
+"""Write the address of the repository into pyproject.toml, the notebooks and the README: `urls.py owner/name`."""
 
 import json
 import pathlib

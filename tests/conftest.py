@@ -30,7 +30,7 @@ def make_pair():
     def make(image_shape=(4, 3, 1), latent_dim=5, optimizer=None, dropout=0.0, seed=3):
         keras.utils.set_random_seed(seed)
         optimizer = optimizer or (lambda: keras.optimizers.Adam(1e-2, beta_1=0.5))
-        generator = keras.Sequential([keras.Input((latent_dim,)), layers.Dense(16)])
+        generator = keras.Sequential([keras.Input((latent_dim,)), layers.Dense(16)], name="generator")
         generator.add(layers.LeakyReLU(negative_slope=0.2))
         if dropout:
             generator.add(layers.Dropout(dropout))
@@ -44,7 +44,8 @@ def make_pair():
                 layers.Dense(16),
                 layers.LeakyReLU(negative_slope=0.2),
                 layers.Dense(1, activation="sigmoid"),
-            ]
+            ],
+            name="discriminator",
         )
         discriminator.compile(optimizer(), loss="binary_crossentropy", metrics=["accuracy"], jit_compile=False)
         combined = models.build_combined(generator, discriminator)

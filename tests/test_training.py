@@ -215,7 +215,7 @@ def test_a_layer_of_g_frozen_on_purpose_stays_frozen_and_the_others_learn(pair, 
 )
 def test_a_player_with_nothing_to_train_is_named(pair, d_step, g_step, freeze, step, named):
     freeze(pair, None, None)
-    with pytest.raises(ValueError, match="none of its weights is trainable"):
+    with pytest.raises(ValueError, match=rf"^{named}: none of its weights is trainable"):
         d_step(pair[1], 8) if step == "d" else g_step(pair[2], 8)
     assert pair[1].trainable
 
