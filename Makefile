@@ -43,7 +43,7 @@ render: .venv/.installed
 	$(BIN)/nbstripout --keep-output --keep-count --extra-keys "metadata.language_info.version metadata.language_info.codemirror_mode \
 	  metadata.language_info.file_extension metadata.language_info.mimetype metadata.language_info.nbconvert_exporter \
 	  metadata.language_info.pygments_lexer" $(NOTEBOOKS)
-	if [ -z "$(filter %$(RUN).ipynb,$(filter-out notebooks/solutions/%,$(NOTEBOOKS)))" ]; then exit 0; fi; \
+	@if [ -z "$(filter %$(RUN).ipynb,$(filter-out notebooks/solutions/%,$(NOTEBOOKS)))" ]; then exit 0; fi; \
 	  cp images/runs/$(RUN)/rows.png images/runs/$(RUN)/animation.png images/
 
 lint: .venv/.installed
