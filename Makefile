@@ -38,8 +38,9 @@ lab: .venv/.installed
 
 render: .venv/.installed
 	for notebook in $(NOTEBOOKS); do \
-	  $(BIN)/jupyter nbconvert --to notebook --execute --inplace --coalesce-streams --ExecutePreprocessor.record_timing=False $$notebook || exit 1; \
+	  $(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False $$notebook || exit 1; \
 	done
+	$(BIN)/jupyter nbconvert --to notebook --inplace --coalesce-streams $(NOTEBOOKS)
 	$(BIN)/nbstripout --keep-output --keep-count --extra-keys "metadata.language_info.version metadata.language_info.codemirror_mode \
 	  metadata.language_info.file_extension metadata.language_info.mimetype metadata.language_info.nbconvert_exporter \
 	  metadata.language_info.pygments_lexer" $(NOTEBOOKS)
