@@ -242,16 +242,6 @@ def test_after_a_g_step_the_users_own_fit_trains_d(pair, make_images, g_step):
     assert all_moved(before, discriminator)
 
 
-@pytest.mark.filterwarnings("ignore:The model does not have any trainable weights")
-def test_a_d_step_revives_the_users_own_fit(pair, make_images, d_step):
-    _, discriminator, _ = pair
-    train_frozen_d(pair, make_images(8), None)
-    d_step(discriminator, 8)
-    before = snapshot(discriminator)
-    discriminator.fit(make_images(8), np.ones((8, 1)), batch_size=8, verbose=0)
-    assert all_moved(before, discriminator)
-
-
 @pytest.mark.parametrize("use_it", [False, True], ids=["not-used", "used"])
 def test_compiled_anew_d_trains_with_its_new_optimizer(pair, make_images, d_step, use_it):
     _, discriminator, _ = pair
