@@ -1,6 +1,7 @@
 """gan_keras: what the notebooks share. Small enough to read; every GAN function was shown in a notebook first."""
 
 import contextlib
+import logging
 import os
 import sys
 
@@ -49,8 +50,14 @@ def _import_quietly():
         )
 
 
+def _one_model_one_trace(record):
+    """Drop TensorFlow's advice about retracing where it counts the models of a notebook: Keras traces each once."""
+    return "TensorFlowTrainer._make_function" not in record.getMessage()
+
+
 _import_quietly()
+logging.getLogger("tensorflow").addFilter(_one_model_one_trace)
 
-from gan_keras import data, models, training, watching  # noqa: E402
+from gan_keras import callbacks, data, gan, losses, models, training, watching  # noqa: E402
 
-__all__ = ["data", "models", "training", "watching"]
+__all__ = ["callbacks", "data", "gan", "losses", "models", "training", "watching"]

@@ -157,7 +157,7 @@ class Watcher:
         iteration = len(history.get("d_loss", []))
         if self.started is None:
             self.started = (time.monotonic(), iteration - 1)
-        if not end and iteration % self.every == 0:
+        if not end and iteration // self.every > self.frames[-1][0] // self.every:
             self.keep_frame(iteration)
             self.report(history, iteration)
         if end or self.live.due():

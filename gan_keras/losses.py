@@ -1,0 +1,117 @@
+"""What the players minimise: pairs of losses as functions of D's outputs, and penalties on D's gradients."""
+
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+
+class Loss(NamedTuple):
+    """A pair of losses: each function takes D's outputs `(batch, 1)` and returns a loss for each, `(batch, 1)`.
+
+    Args:
+        real: what D minimises on real images.
+        fake: what D minimises on generated images.
+        generator: what G minimises on generated images.
+        from_logits: False if D ends in a sigmoid, so that its outputs are probabilities in [0, 1]; True if they are
+            logits, any real numbers.
+    """
+
+    real: callable
+    fake: callable
+    generator: callable
+    from_logits: bool = False
+
+    @property
+    def threshold(self):
+        """D says "real" to the outputs above it."""
+        return 0.0 if self.from_logits else 0.5
+
+
+def as_real(probability):
+    """`-log D(x)`: small if D says "real". Stable: from a sigmoid's output Keras goes back to its logits."""
+    return ops.binary_crossentropy(ops.ones_like(probability), probability)
+
+
+def as_fake(probability):
+    """`-log(1 - D(x))`: small if D says "generated"."""
+    return ops.binary_crossentropy(ops.zeros_like(probability), probability)
+
+
+def as_real_from_logits(logits):
+    """`-log sigmoid(D(x))`."""
+    return ops.binary_crossentropy(ops.ones_like(logits), logits, from_logits=True)
+
+
+def as_fake_from_logits(logits):
+    """`-log(1 - sigmoid(D(x)))`."""
+    return ops.binary_crossentropy(ops.zeros_like(logits), logits, from_logits=True)
+
+
+def not_as_fake(probability):
+    """`log(1 - D(x))`, which G minimises in the minimax game: flat where D is sure that the image is generated."""
+    return -as_fake(probability)
+
+
+def not_as_fake_from_logits(logits):
+    """`log(1 - sigmoid(D(x)))`."""
+    return -as_fake_from_logits(logits)
+
+
+# Goodfellow et al. 2014: section 3 advises the non-saturating loss, equation 1 is the minimax game.
+NON_SATURATING = Loss(as_real, as_fake, as_real)
+NON_SATURATING_FROM_LOGITS = Loss(as_real_from_logits, as_fake_from_logits, as_real_from_logits, from_logits=True)
+MINIMAX = Loss(as_real, as_fake, not_as_fake)
+MINIMAX_FROM_LOGITS = Loss(as_real_from_logits, as_fake_from_logits, not_as_fake_from_logits, from_logits=True)
+
+
+def r1(discriminator, real, fake, weight=10.0, seed=None):
+    """`weight / 2 * E[|grad D(x)|^2]` on real images (Mescheder et al. 2018, equation 9).
+
+    Args:
+        discriminator: images to logits or scores `(batch, 1)`; no sigmoid.
+        real: real images, `(batch, ...)` of any rank.
+        fake: not used.
+        weight: gamma in the paper, 10 there.
+        seed: not used.
+
+    Returns:
+        A scalar tensor.
+
+    Raises:
+        ValueError: if the discriminator ends in a sigmoid.
+    """
+    return weight / 2 * ops.mean(squared_gradients(discriminator, real))
+
+
+def r2(discriminator, real, fake, weight=10.0, seed=None):
+    """`weight / 2 * E[|grad D(x)|^2]` on generated images (Mescheder et al. 2018, equation 10), otherwise as `r1`."""
+    return weight / 2 * ops.mean(squared_gradients(discriminator, fake))
+
+
+def squared_gradients(discriminator, images):
+    """The squared length of the gradient of D's output with respect to each image, `(batch,)`."""
+    if ends_in_sigmoid(discriminator):
+        raise ValueError(
+            "penalty: these penalties are defined on D's logits or scores, but this discriminator ends in a sigmoid; "
+            "build it without, and train it with a loss from logits"
+        )
+    images = ops.convert_to_tensor(images)
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        scores = discriminator(images, training=True)
+    gradients = tape.gradient(scores, images)
+    return ops.sum(ops.square(gradients), axis=range(1, len(images.shape)))
+
+
+def ends_in_sigmoid(discriminator):
+    """Whether D's outputs are probabilities: True, False, or None where its last layer does not tell."""
+    activation = getattr(discriminator.layers[-1], "activation", None)
+    known = {keras.activations.sigmoid: True, keras.activations.linear: False}
+    return known.get(activation)
+
+
+for _function in {*NON_SATURATING[:3], *NON_SATURATING_FROM_LOGITS[:3], *MINIMAX[:3], *MINIMAX_FROM_LOGITS[:3], r1, r2}:
+    # so that a saved GAN finds them again
+    keras.saving.register_keras_serializable("gan_keras")(_function)
