@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from gan_keras.callbacks import StopOnNaN
+from gan_keras.checkpoints import StopOnNaN
 from gan_keras.checks import check_number, check_pair
 from gan_keras.losses import NON_SATURATING, Loss
 from gan_keras.plumbing import check_compile, feed, mover

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from gan_keras.callbacks import Resume
+from gan_keras.checkpoints import Resume
 from gan_keras.checks import check_images, check_number
 from gan_keras.losses import ends_in_sigmoid
 

@@ -215,9 +215,11 @@ def plot_history(history, figure=None):
         values = np.asarray(history.get(name, []), dtype=float)
         if len(values):
             window = max(1, min(50, len(values) // 4))
-            axes.plot(np.arange(1, len(values) + 1), values, color=colour, alpha=0.18, linewidth=0.5)
+            thin = slice(None, None, -(-len(values) // 5000))  # more points than pixels only cost time and memory
+            axes.plot(np.arange(1, len(values) + 1)[thin], values[thin], color=colour, alpha=0.18, linewidth=0.5)
             smooth = np.convolve(values, np.ones(window) / window, mode="valid")
-            axes.plot(np.arange(window, len(values) + 1), smooth, line, color=colour, label=label, linewidth=1.6)
+            iterations = np.arange(window, len(values) + 1)
+            axes.plot(iterations[thin], smooth[thin], line, color=colour, label=label, linewidth=1.6)
             axes.legend(loc="upper right" if axes is above else "lower right", fontsize=8, framealpha=0.9)
     above.axhline(math.log(2), color="black", linewidth=1, linestyle=":")
     above.annotate("ln 2", (1, math.log(2)), xycoords=("axes fraction", "data"), fontsize=8, ha="right", va="bottom")

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gan_keras import callbacks, losses
-from gan_keras.callbacks import Resume, StopOnNaN, training_state
+from gan_keras import checkpoints, losses
+from gan_keras.checkpoints import Resume, StopOnNaN, training_state
 from gan_keras.gan import GAN
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -26,7 +26,7 @@ import os, sys, time
 folder, hang_in_write = sys.argv[1], int(sys.argv[2])
 import keras, numpy as np
 from gan_keras import models
-from gan_keras.callbacks import Resume, training_state
+from gan_keras.checkpoints import Resume, training_state
 from gan_keras.gan import GAN
 
 keras.utils.set_random_seed(1)
@@ -213,7 +213,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(make_gan, images, tmp_path, monk
         file.write(b"x" * 1000)
         full()
 
-    monkeypatch.setattr(callbacks.np, "savez", write_some_then_fail)
+    monkeypatch.setattr(checkpoints.np, "savez", write_some_then_fail)
     with pytest.raises(
         OSError, match=r"^cannot write the checkpoint .*No space left on device\); the one before it is intact"
     ):
