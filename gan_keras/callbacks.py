@@ -16,14 +16,17 @@ class Windows(keras.callbacks.Callback):
     """Turns Keras's running means over an epoch into means over the iterations since the last call."""
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.seen, self.sums = 0, {}
+        self.start, self.seen, self.sums = int(self.model.iteration.numpy()), 0, {}
 
-    def since_last(self, batch, logs):
-        """`(count, means)`: how many iterations, and each log's mean over them."""
-        sums = {name: (batch + 1) * float(value) for name, value in logs.items()}
-        count = batch + 1 - self.seen
+    def since_last(self, logs):
+        """`(count, means)`: how many iterations, and each log's mean; `(0, {})` where a loss is not finite."""
+        done = int(self.model.iteration.numpy()) - self.start  # Keras's own count leaves out that a Dataset may end
+        if done <= self.seen:
+            return 0, {}
+        sums = {name: done * float(value) for name, value in logs.items()}
+        count = done - self.seen
         means = {name: (total - self.sums.get(name, 0.0)) / count for name, total in sums.items()}
-        self.seen, self.sums = batch + 1, sums
+        self.seen, self.sums = done, sums
         return count, means
 
 
@@ -65,7 +68,7 @@ class Watch(Windows):
             self.watcher.steps = self.params["steps"] * self.params["epochs"]
 
     def on_train_batch_end(self, batch, logs=None):
-        count, means = self.since_last(batch, logs)
+        count, means = self.since_last(logs)
         for name, value in means.items():
             self.history.setdefault(name, []).extend([value] * count)
         before = len(self.frames)
@@ -112,7 +115,9 @@ class Watchdog(Windows):
         self.right, self.steps = np.zeros(2), 0
 
     def on_train_batch_end(self, batch, logs=None):
-        count, means = self.since_last(batch, logs)
+        count, means = self.since_last(logs)
+        if not count:
+            return
         self.right += count * np.array([means["accuracy_real"], means["accuracy_fake"]])
         self.steps += count
         if self.steps >= self.window:

@@ -23,7 +23,8 @@ class Resume(keras.callbacks.Callback):
     Killed at any moment and started again with the same call of `GAN.fit` on the same array, training ends with the
     same weights, bit by bit, as if it had never stopped. The returned history is that of all epochs. What other
     callbacks remember (the best value of `EarlyStopping`) is not in the checkpoint; nor is the order of a
-    `tf.data.Dataset` of your own.
+    `tf.data.Dataset` of your own. The optimizers come back as they were, learning rates too. On a GPU the bits need
+    `tf.config.experimental.enable_op_determinism()`.
 
     Args:
         path: file of the checkpoint. Delete it to start anew.
@@ -36,7 +37,8 @@ class Resume(keras.callbacks.Callback):
 
     def __init__(self, path, every=1):
         super().__init__()
-        self.path = pathlib.Path(path).with_suffix(".npz")
+        path = pathlib.Path(path)
+        self.path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
         self.every = check_number(every, "every")
         self.settings, self.logs = {}, []
 
@@ -85,7 +87,7 @@ class Resume(keras.callbacks.Callback):
         """Write the checkpoint beside the old one, force it to the disk, and only then put it in its place."""
         notes = json.dumps({"settings": self.settings, "logs": self.logs})
         arrays = [variable.numpy() for variable in training_state(gan)]
-        part = self.path.with_suffix(".part")
+        part = self.path.with_name(self.path.name + ".part")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with open(part, "wb") as file:
@@ -105,7 +107,7 @@ class Resume(keras.callbacks.Callback):
         if not np.isfinite(list(logs.values())).all():
             return
         self.logs.append(logs)
-        if len(self.logs) % self.every == 0 or epoch + 1 == self.params["epochs"]:
+        if len(self.logs) % self.every == 0 or epoch + 1 == self.params["epochs"] or self.model.stop_training:
             self.save(self.model)
 
     def on_train_end(self, logs=None):

@@ -137,3 +137,79 @@ def check_training(generator, discriminator, combined, images, steps, batch_size
             "sigmoid wants [0, 1]"
         )
     return images
+
+
+def check_features(features, name="features", rows=1):
+    """Check a table of numbers `(N, F)`, one row an example, and return it as float64."""
+    try:
+        features = np.asarray(features)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected one array of rows of equal length; {error}") from None
+    if features.ndim != 2 or 0 in features.shape or features.dtype.kind not in "fiu":
+        raise ValueError(f"{name}: expected numbers of shape (N, F), got {features.dtype} {features.shape}")
+    if len(features) < rows:
+        raise ValueError(f"{name}: expected at least {rows:,} rows, got {len(features):,}")
+    features = features.astype("float64")
+    if not np.isfinite(features).all():
+        raise ValueError(f"{name}: found NaN or infinite numbers")
+    return features
+
+
+def check_same_width(a, b, names, rows=(1, 1)):
+    """Check two tables of numbers whose rows are of the same length; returns both as float64."""
+    a, b = check_features(a, names[0], rows[0]), check_features(b, names[1], rows[1])
+    if a.shape[1] != b.shape[1]:
+        raise ValueError(f"{names[1]}: expected {a.shape[1]} numbers a row like {names[0]}, got {b.shape[1]}")
+    return a, b
+
+
+def check_flat(a, b, names):
+    """Check two sets of examples of the same shape `(N, ...)`; returns both as float64 tables `(N, F)`."""
+    a, b = np.asarray(a), np.asarray(b)
+    for name, examples in zip(names, (a, b), strict=True):
+        if examples.ndim < 2 or examples.size == 0:
+            raise ValueError(f"{name}: expected numbers of shape (N, ...), got {examples.dtype} {examples.shape}")
+    if a.shape[1:] != b.shape[1:]:
+        raise ValueError(f"{names[1]}: expected examples of shape {a.shape[1:]} like {names[0]}, got {b.shape[1:]}")
+    return check_same_width(a.reshape(len(a), -1), b.reshape(len(b), -1), names)
+
+
+def check_probabilities(probabilities, name="probabilities"):
+    """Check class probabilities `(N, classes)`, each row of which adds up to 1, and return them as float64."""
+    probabilities = check_features(probabilities, name)
+    if probabilities.min() < 0 or abs(probabilities.sum(axis=1) - 1).max() > 1e-3:
+        raise ValueError(f"{name}: expected class probabilities, rows of numbers in [0, 1] that add up to 1")
+    return probabilities
+
+
+def check_shares(counts, shares):
+    """Check counts and the shares expected of them; returns both as float64."""
+    counts, shares = np.asarray(counts, "float64"), np.asarray(shares, "float64")
+    for name, values, least in (("counts", counts, 0), ("shares", shares, np.nextafter(0, 1))):
+        if values.ndim != 1 or len(values) == 0 or not np.isfinite(values).all() or values.min() < least:
+            raise ValueError(f"{name}: expected a list of finite numbers {'above' if least else 'of at least'} 0")
+    if len(counts) != len(shares):
+        raise ValueError(f"shares: expected {len(counts)} numbers, as many as counts, got {len(shares)}")
+    return counts, shares
+
+
+def check_mixture(points, means, std):
+    """Check points and modes in the plane; returns both as float64."""
+    points, means = check_same_width(points, means, ("points", "means"))
+    if points.shape[1] != 2:
+        raise ValueError(f"points: expected points in the plane, (N, 2), got {points.shape}")
+    if isinstance(std, bool) or not isinstance(std, (int, float, np.number)) or not 0 < std < np.inf:
+        raise ValueError(f"std: expected a number above 0, got {std!r}")
+    return points, means
+
+
+def check_digits(labels, images, name="labels"):
+    """Check labels, one whole number 0 to 9 for each image, and return them as an array."""
+    labels = np.asarray(labels)
+    if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"{name}: expected whole numbers of shape ({len(images)},), one an image, got {labels.dtype} {labels.shape}"
+        )
+    if labels.min() < 0 or labels.max() > 9:
+        raise ValueError(f"{name}: expected digits 0 to 9, got {labels.min()} to {labels.max()}")
+    return labels

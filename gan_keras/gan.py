@@ -50,7 +50,8 @@ class GAN(keras.Model):
             penalty: None, or a function such as `losses.r1`: `(discriminator, real, fake, seed=...)` to a scalar. It
                 needs both batches, so with it D makes one update on the sum of everything instead of two.
             d_steps: how often D trains, each time on new images, before G does once (k in Goodfellow et al. 2014).
-            options: `steps_per_execution`, the most iterations between two calls of callbacks (50), `run_eagerly`.
+            options: `steps_per_execution`, the most iterations between two calls of callbacks (50; where an epoch
+                is no multiple, the largest number that divides it), `run_eagerly`.
 
         Raises:
             ValueError: if an argument is wrong or does not fit the networks.
@@ -87,18 +88,18 @@ class GAN(keras.Model):
         return self.judged((loss_real + loss_fake) / 2, on_real, on_fake)
 
     def train_discriminator_at_once(self, real, fake):
-        """Train D with one update on the sum of its losses on both batches and of the penalty."""
+        """Train D with one update on the sum of its losses on both batches and of the penalty; report their mean."""
         with tf.GradientTape() as tape:
             on_real = self.discriminator(real, training=True)
             on_fake = self.discriminator(fake, training=True)
             loss = ops.mean(self.loss.real(on_real)) + ops.mean(self.loss.fake(on_fake))
-            if self.penalty:
-                loss += self.penalty(self.discriminator, real, fake, seed=self.noise_seed)
-        self.move_discriminator(tape, loss)
-        return self.judged(loss, on_real, on_fake)
+            extra = self.penalty(self.discriminator, real, fake, seed=self.noise_seed) if self.penalty else 0.0
+            total = loss + extra
+        self.move_discriminator(tape, total)
+        return self.judged(loss / 2, on_real, on_fake)
 
     def train_generator(self, noise):
-        """Train G with one update through D, which stays as it is."""
+        """Train G with one update through D, whose weights stay as they are."""
         with tf.GradientTape() as tape:
             on_fake = self.discriminator(self.generator(noise, training=True), training=True)
             g_loss = ops.mean(self.loss.generator(on_fake))
@@ -143,7 +144,8 @@ class GAN(keras.Model):
             batch_size: how many real images a D update takes, at most N; a Dataset has its own.
             epochs: at which epoch to stop.
             steps_per_epoch: how many iterations make an epoch; by default as many as go through all images once.
-            callbacks: those of Keras, `callbacks.Resume`, `callbacks.Watchdog`.
+            callbacks: those of Keras (but for those that set a learning rate: give the optimizer a schedule),
+                `callbacks.Resume`, `callbacks.Watch`, `callbacks.Watchdog`.
             initial_epoch: at which epoch to start.
             verbose: 0 silent, 1 a progress bar, 2 a line an epoch; "auto" is 1.
 

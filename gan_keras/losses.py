@@ -8,7 +8,7 @@ from keras import ops
 
 
 class Loss(NamedTuple):
-    """A pair of losses: each function takes D's outputs `(batch, 1)` and returns a loss for each, `(batch, 1)`.
+    """The losses of both players: functions of D's outputs `(batch, 1)` that return a loss for each, `(batch, 1)`.
 
     Args:
         real: what D minimises on real images.

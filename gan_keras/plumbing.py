@@ -20,6 +20,8 @@ def check_compile(gan, d_optimizer, g_optimizer, loss, penalty, options):
     optimizers = []
     for player, optimizer in (("discriminator", d_optimizer), ("generator", g_optimizer)):
         name, variables = f"{player[0]}_optimizer", getattr(gan, player).trainable_variables
+        if (kind := getattr(gan, player).compute_dtype) not in ("float32", "float64"):
+            raise ValueError(f"{player}: expected a network that computes in float32 or float64, got {kind}")
         if not variables:
             raise ValueError(f"{player}: has nothing to train; set its `trainable` to True before compile")
         with gan.distribute_strategy.scope():
@@ -70,14 +72,21 @@ def feed(gan, images, batch_size, epochs, steps_per_epoch, callbacks, initial_ep
             raise ValueError(f"d_steps: {need}")
         steps = steps_per_epoch or len(images) // rows
         settings = {"batch_size": batch_size, "images": len(images), "seed": gan.seed}
+    game = {"recipe": type(gan).__name__, "loss": [getattr(part, "__name__", "") for part in gan.loss[:3]]}
+    settings |= game | {"d_steps": gan.d_steps}
     for callback in callbacks:
         if isinstance(callback, Resume):
             initial_epoch = callback.restore(gan, steps_per_epoch=steps, **settings)
-    if steps:  # Keras would run on to the next multiple, and on several devices it can do one at a time only
-        alone = gan.distribute_strategy.num_replicas_in_sync == 1
-        at_once = max(n for n in range(1, gan.at_most + 1) if steps % n == 0 and (alone or n == 1))
-        gan.train_function = gan.train_function if at_once == gan.steps_per_execution else None
-        gan.steps_per_execution = at_once
+    replicas = gan.distribute_strategy.num_replicas_in_sync
+    if not dataset and batch_size % replicas:
+        raise ValueError(
+            f"batch_size: expected a multiple of the {replicas} devices that share a batch, got {batch_size}"
+        )
+    at_once = gan.at_most if replicas == 1 else 1  # on several devices Keras can do one at a time only
+    if steps:  # ... and it would run on to the next multiple
+        at_once = max(n for n in range(1, at_once + 1) if steps % n == 0)
+    gan.train_function = gan.train_function if at_once == gan.steps_per_execution else None
+    gan.steps_per_execution = at_once
     batches = images if dataset else shuffled_batches(images, rows, gan.seed, start=int(gan.iteration.numpy()))
     return batches, {"steps_per_epoch": steps, "initial_epoch": initial_epoch}
 
@@ -108,7 +117,8 @@ def shuffled_batches(images, batch_size, seed, start=0):
     Returns:
         A `tf.data.Dataset` of float tensors `(batch_size, ...)`.
     """
-    images = tf.convert_to_tensor(np.asarray(images), dtype=keras.config.floatx())
+    with tf.device("CPU"):
+        images = tf.convert_to_tensor(np.asarray(images), dtype=keras.config.floatx())
     in_a_pass = len(images) // batch_size
 
     def one_pass(number):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
 from gan_keras import callbacks, watching
@@ -40,6 +41,7 @@ def watch(make_images, capsys):
         dog.set_model(model)
         dog.on_train_begin()
         for first in range(0, len(accuracies), steps_per_epoch):
+            model.iteration.value = first
             dog.on_epoch_begin(first // steps_per_epoch)
             epoch = np.array(accuracies[first : first + steps_per_epoch], float)
             for last in range(at_once, len(epoch) + 1, at_once):
@@ -117,6 +119,15 @@ def test_watch_keeps_frames_and_a_curve_with_a_value_for_each_iteration(fit, at_
     for name, values in watch.history.items():
         assert len(values) == 40
         np.testing.assert_allclose(np.mean(np.reshape(values, (2, 20)), 1), history[name], rtol=1e-4, err_msg=name)
+
+
+def test_watch_counts_right_where_a_dataset_ends_between_two_calls(make_pair, make_images):
+    gan, watch = GAN(*make_pair()[:2]), callbacks.Watch(every=10)
+    gan.compile(steps_per_execution=8)
+    data = tf.data.Dataset.from_tensor_slices(make_images(40)).batch(4)  # 10 batches: a call of 8 and one of 2
+    history = gan.fit(data, epochs=2, callbacks=watch, verbose=0).history
+    assert int(gan.iteration) == len(watch.history["d_loss"]) == 20
+    np.testing.assert_allclose(np.mean(np.reshape(watch.history["d_loss"], (2, 10)), 1), history["d_loss"], rtol=1e-4)
 
 
 def test_watch_goes_on_in_a_second_call_of_fit(make_pair, make_images):

@@ -76,7 +76,7 @@ def test_killed_five_times_is_never_stopped(tmp_path):
         process.kill()
         assert process.wait() != 0
         if hang_in_write:
-            assert (folder / "gan.part").exists()
+            assert (folder / "gan.npz.part").exists()
         with np.load(folder / "gan.npz") as checkpoint:
             reached.append(len(json.loads(str(checkpoint["notes"]))["logs"]))
     assert reached == sorted(reached)
@@ -198,6 +198,30 @@ def test_a_damaged_checkpoint_is_named(make_gan, images, tmp_path, damage):
     ):
         gan.fit(images, batch_size=4, callbacks=[Resume(path)], verbose=0)
     assert_same(before, state(gan))
+
+
+@pytest.mark.parametrize("option", [{"loss": losses.MINIMAX}, {"d_steps": 2}])
+def test_a_checkpoint_of_another_game_is_named(make_gan, images, tmp_path, option):
+    make_gan().fit(images, batch_size=4, callbacks=[Resume(tmp_path / "gan")], steps_per_epoch=2, verbose=0)
+    with pytest.raises(ValueError, match=rf"^{min(option)}: the checkpoint .* delete it to start anew"):
+        make_gan(**option).fit(images, batch_size=4, callbacks=[Resume(tmp_path / "gan")], steps_per_epoch=2, verbose=0)
+
+
+def test_names_with_dots_are_names_of_their_own(tmp_path):
+    assert Resume(tmp_path / "rate_0.1").path.name == "rate_0.1.npz"
+    assert Resume(tmp_path / "rate_0.2.npz").path.name == "rate_0.2.npz"
+
+
+def test_early_stopping_leaves_a_checkpoint_between_two_that_are_due(make_gan, images, tmp_path):
+    class Enough(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = epoch == 2
+
+    gan = make_gan()
+    gan.fit(images, batch_size=4, epochs=9, callbacks=[Enough(), Resume(tmp_path / "gan", every=5)], verbose=0)
+    again = make_gan()
+    assert Resume(tmp_path / "gan").restore(again) == 3
+    assert_same(state(again), state(gan))
 
 
 def full(*_, **__):

@@ -640,3 +640,12 @@ def test_every_call_trains_or_names_the_argument(
         logs = gan.fit(images, batch_size=batch_size, steps_per_epoch=2, verbose=0).history
         assert all(np.isfinite(values).all() for values in logs.values())
         assert int(gan.iteration.numpy()) == 2
+
+
+def test_networks_in_half_precision_are_named(make_pair):
+    generator, _, _ = make_pair()
+    policy = keras.DTypePolicy("mixed_float16")
+    half = keras.Sequential([keras.Input(SHAPE), layers.Flatten(), layers.Dense(1, "sigmoid", dtype=policy)])
+    half.dtype_policy = policy
+    with pytest.raises(ValueError, match=r"^discriminator: expected a network that computes in float32"):
+        GAN(generator, half).compile()

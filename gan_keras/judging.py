@@ -1,0 +1,353 @@
+"""How good is it: a frozen digit judge, and numbers that compare generated examples with real ones."""
+
+import functools
+import importlib.resources
+import math
+
+import keras
+import numpy as np
+from keras import layers
+
+from gan_keras.checks import (
+    check_digits,
+    check_flat,
+    check_images,
+    check_mixture,
+    check_number,
+    check_probabilities,
+    check_same_width,
+    check_shares,
+)
+
+
+def build_judge(seed=0):
+    """Build the digit judge, untrained: two convolutions and two dense layers.
+
+    Args:
+        seed: of the first weights and of the dropout.
+
+    Returns:
+        A `keras.Model`, images `(batch, 28, 28, 1)` in [-1, 1] to 10 class probabilities.
+
+    Raises:
+        ValueError: if the seed is no whole number of at least 0.
+    """
+    seeds = [10 * check_number(seed, "seed", low=0) + i for i in range(5)]
+    start = [keras.initializers.HeUniform(seed=s) for s in seeds]
+    judge = keras.Sequential([keras.Input((28, 28, 1))], name="judge")
+    for filters, first in ((16, start[0]), (32, start[1])):
+        judge.add(layers.Conv2D(filters, 5, activation="relu", kernel_initializer=first))
+        judge.add(layers.MaxPooling2D())
+        judge.add(layers.BatchNormalization(momentum=0.9))
+    judge.add(layers.Flatten())
+    judge.add(layers.Dropout(0.3, seed=seeds[4]))
+    judge.add(layers.Dense(64, activation="relu", kernel_initializer=start[2]))
+    judge.add(layers.Dense(10, activation="softmax", kernel_initializer=start[3]))
+    return judge
+
+
+def train_judge(images, labels, epochs=5, batch_size=128, seed=0):
+    """Train a new judge. The frozen one came from the 60,000 training images of MNIST with the defaults.
+
+    Args:
+        images: real digits `(N, 28, 28, 1)` in [-1, 1].
+        labels: the digit of each, whole numbers 0 to 9, `(N,)`.
+        epochs: passes over the images.
+        batch_size: how many images an update takes.
+        seed: of the first weights, the dropout and the order of the images.
+
+    Returns:
+        The judge, a compiled `keras.Model` whose metric is the accuracy.
+
+    Raises:
+        ValueError: if an argument is wrong; it says which.
+    """
+    images = check_images(images, image_shape=(28, 28, 1))
+    labels = check_digits(labels, images)
+    judge, rng = build_judge(seed), np.random.default_rng(seed)
+    steps = check_number(epochs, "epochs") * math.ceil(len(images) / check_number(batch_size, "batch_size"))
+    adam = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(3e-3, steps))
+    judge.compile(adam, loss="sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
+    for _ in range(epochs):
+        order = rng.permutation(len(images))
+        judge.fit(images[order], labels[order], batch_size=batch_size, shuffle=False, verbose=0)
+    return judge
+
+
+@functools.cache
+def load_judge():
+    """The frozen digit judge, right about more than 99% of MNIST's test images.
+
+    Returns:
+        A `keras.Model`, images `(batch, 28, 28, 1)` in [-1, 1] to 10 class probabilities; the same object each time.
+    """
+    judge = build_judge()
+    with importlib.resources.files("gan_keras").joinpath("judge.npz").open("rb") as file:
+        arrays = np.load(file, allow_pickle=False)
+        judge.set_weights([arrays[f"arr_{i}"] for i in range(len(arrays.files))])
+    judge.trainable = False
+    return judge
+
+
+def features(images, judge=None, batch_size=500):
+    """What a classifier sees in images: the outputs of the layer before its last.
+
+    Args:
+        images: floats `(N, height, width, channels)` in [-1, 1].
+        judge: a `keras.Model` for such images, by default the digit judge.
+        batch_size: how many images it looks at together.
+
+    Returns:
+        A float32 array `(N, F)`; F is 64 for the digit judge.
+
+    Raises:
+        ValueError: if the images do not fit the judge.
+    """
+    judge = judge or load_judge()
+    images = check_images(images, image_shape=judge.input_shape[1:])
+    steps = range(0, len(images), check_number(batch_size, "batch_size"))
+    eye = keras.Model(judge.inputs[0], judge.layers[-2].output)
+    return np.concatenate([np.asarray(eye(images[i : i + batch_size], training=False)) for i in steps])
+
+
+def frechet_distance(a, b):
+    """Fréchet distance of two normal distributions with the means and covariances of two sets of features.
+
+    `|m_a - m_b|^2 + tr(A + B - 2 (A B)^(1/2))` (Dowson and Landau 1982; Heusel et al. 2017, equation 6). With
+    A = R^T R and B = S^T S, the trace of the root is the sum of the singular values of R S^T.
+
+    Args:
+        a: features `(N, F)`.
+        b: features `(M, F)`.
+
+    Returns:
+        A float, 0 for equal sets (but for rounding) and larger the fewer the rows, in squared units of the features.
+
+    Raises:
+        ValueError: if an argument is no such array of at least 2 rows, or they differ in F.
+    """
+    a, b = check_same_width(a, b, ("a", "b"), rows=(2, 2))
+    means = a.mean(axis=0), b.mean(axis=0)
+    r, s = (np.linalg.qr((x - mean) / math.sqrt(len(x) - 1), mode="r") for x, mean in zip((a, b), means, strict=True))
+    spread = (r**2).sum() + (s**2).sum() - 2 * np.linalg.norm(r @ s.T, "nuc")
+    return float(((means[0] - means[1]) ** 2).sum() + spread)
+
+
+def distance_blocks(a, b):
+    """Squared Euclidean distances from the rows of a to those of b, a few rows at a time to save memory.
+
+    Args:
+        a: float64 array `(N, F)`.
+        b: float64 array `(M, F)`.
+
+    Yields:
+        The number of the block's first row, and distances `(rows, M)`; exactly 0 between equal rows.
+    """
+    middle = b.mean(axis=0)  # near the middle |x|^2 + |y|^2 - 2 xy loses the fewest digits
+    b = b - middle
+    squares = (b**2).sum(axis=1)
+    rows = max(1, 4_000_000 // len(b))
+    for first in range(0, len(a), rows):
+        block = a[first : first + rows] - middle
+        distances = block @ b.T
+        distances *= -2
+        distances += squares
+        distances += (block**2).sum(axis=1)[:, None]
+        distances[distances < 1e-12 * squares.mean()] = 0  # rounding, also below 0
+        yield first, distances
+
+
+def neighbour_radii(x, k):
+    """Squared distance from each row of x, float64 `(N, F)`, to its k-th nearest other row: `(N,)`."""
+    radii = np.empty(len(x))
+    for first, distances in distance_blocks(x, x):
+        rows = np.arange(len(distances))
+        distances[rows, first + rows] = np.inf  # nobody is his own neighbour; an equal row is
+        radii[first + rows] = np.partition(distances, k - 1, axis=1)[:, k - 1]
+    return radii
+
+
+def precision_recall(real, fake, k=5):
+    """How much of the generated lies among the real, and of the real among the generated.
+
+    Around each example a ball reaches to its k-th nearest neighbour of the same set, border included (Kynkäänniemi
+    et al. 2019, equations 1 and 2). Precision is the share of generated examples in any ball of a real one, recall
+    the share of real examples in any ball of a generated one.
+
+    Args:
+        real: features of real examples `(N, F)`.
+        fake: features of generated examples `(M, F)`.
+        k: which neighbour, less than N and M.
+
+    Returns:
+        `(precision, recall)`, floats in [0, 1].
+
+    Raises:
+        ValueError: if an argument is wrong; it says which.
+    """
+    real, fake = check_same_width(real, fake, ("real", "fake"), rows=(check_number(k, "k") + 1, k + 1))
+    of_real, of_fake = ((1 + 1e-9) * neighbour_radii(x, k) for x in (real, fake))  # equal but for rounding is inside
+    precise, recalled = 0, np.zeros(len(real), bool)
+    for first, distances in distance_blocks(fake, real):
+        precise += (distances <= of_real).any(axis=1).sum()
+        recalled |= (distances <= of_fake[first : first + len(distances), None]).any(axis=0)
+    return float(precise / len(fake)), float(recalled.mean())
+
+
+def density_coverage(real, fake, k=5):
+    """How densely the generated lie where the real do, and how many real ones have a generated one near.
+
+    Both look only at the balls around real examples, border excluded (Naeem et al. 2020, equations 3 and 4). Density
+    is the mean number of balls that a generated example lies in, divided by k; coverage the share of balls that hold
+    a generated example. Two halves of one set have density 1 and coverage about 1 - 2^-k.
+
+    Args:
+        real: features of real examples `(N, F)`.
+        fake: features of generated examples `(M, F)`.
+        k: which neighbour, less than N.
+
+    Returns:
+        `(density, coverage)`, floats: density at least 0 and perhaps above 1, coverage in [0, 1].
+
+    Raises:
+        ValueError: if an argument is wrong; it says which.
+    """
+    real, fake = check_same_width(real, fake, ("real", "fake"), rows=(check_number(k, "k") + 1, 1))
+    radii = (1 - 1e-9) * neighbour_radii(real, k)  # equal but for rounding is outside
+    count, covered = 0, np.zeros(len(real), bool)
+    for _, distances in distance_blocks(fake, real):
+        inside = distances < radii
+        count += inside.sum()
+        covered |= inside.any(axis=0)
+    return float(count / (k * len(fake))), float(covered.mean())
+
+
+def nearest_neighbours(samples, reference):
+    """For each sample the most similar example of a reference set: is it memory or invention?
+
+    Args:
+        samples: numbers `(N, ...)`, such as images or features.
+        reference: numbers `(M, ...)` of the same shape.
+
+    Returns:
+        `(index, distance)`: which example, ints `(N,)`, the first of equally near ones; and its Euclidean distance,
+        float64 `(N,)`, exactly 0 for a copy.
+
+    Raises:
+        ValueError: if an argument is no such array, or the shapes differ.
+    """
+    samples, reference = check_flat(samples, reference, ("samples", "reference"))
+    index = np.empty(len(samples), int)
+    for first, distances in distance_blocks(samples, reference):
+        least = distances.min(axis=1, keepdims=True)
+        index[first : first + len(distances)] = (distances <= (1 + 1e-9) * least).argmax(axis=1)
+    return index, np.linalg.norm(samples - reference[index], axis=1)
+
+
+def digit_histogram(digits):
+    """Which digits are there, as the judge reads them.
+
+    Args:
+        digits: images `(N, 28, 28, 1)` in [-1, 1], or class probabilities `(N, classes)`.
+
+    Returns:
+        A dict: `shares` of the classes, an array that adds up to 1; `present`, how many classes there are at all;
+        `kl`, the Kullback-Leibler divergence of the shares from equal ones, in nats.
+
+    Raises:
+        ValueError: if it is neither.
+    """
+    if np.ndim(digits) == 4:
+        digits = load_judge().predict(check_images(digits, "digits", (28, 28, 1)), verbose=0)
+    digits = check_probabilities(digits, "digits")
+    counts = np.bincount(digits.argmax(axis=1), minlength=digits.shape[1])
+    kl = kl_divergence(counts, np.ones(len(counts)))
+    return {"shares": counts / counts.sum(), "present": int((counts > 0).sum()), "kl": kl}
+
+
+def parzen_log_likelihood(samples, validation, test):
+    """Log-likelihood of real images under a normal distribution of width sigma around each sample (Parzen window).
+
+    The estimate of Goodfellow et al. 2014, Table 1, with pixels in [0, 1]; of ten widths from 0.1 to 1 the one that
+    serves the validation images best is taken. Theis et al. 2016 show why it measures no quality.
+
+    Args:
+        samples: images `(N, height, width, channels)` in [-1, 1], the centres; 10,000 in the paper.
+        validation: real images of that shape; 1,000 in the paper.
+        test: other real images, at least 2; 10,000 in the paper.
+
+    Returns:
+        `(mean, error, sigma)`: mean over the test images in nats, its standard error, and the width.
+
+    Raises:
+        ValueError: if an argument is no such array, or the shapes differ.
+    """
+    samples = (check_images(samples, "samples") + 1) / 2
+
+    def log_density(name, images, sigmas):
+        images = (check_images(images, name) + 1) / 2
+        x, centres = check_flat(images, samples, (name, "samples"))
+        densities = np.empty((len(sigmas), len(x)))
+        for first, distances in distance_blocks(x, centres):
+            least = distances.min(axis=1, keepdims=True)
+            for row, s in zip(densities, sigmas, strict=True):
+                sums = np.exp((least - distances) / (2 * s**2)).sum(axis=1)
+                row[first : first + len(sums)] = np.log(sums / len(centres)) - least[:, 0] / (2 * s**2)
+        return densities - centres.shape[1] / 2 * np.log(2 * np.pi * sigmas[:, None] ** 2)
+
+    sigmas = np.logspace(-1, 0, 10)
+    sigma = sigmas[log_density("validation", validation, sigmas).mean(axis=1).argmax()]
+    found = log_density("test", test, np.array([sigma]))[0]
+    return float(found.mean()), float(found.std(ddof=1) / math.sqrt(len(found))), float(sigma)
+
+
+def kl_divergence(counts, shares):
+    """The Kullback-Leibler divergence of counted shares from expected ones, in nats.
+
+    Args:
+        counts: how often each of n things came, `(n,)`, or their shares.
+        shares: expected shares `(n,)`, all above 0; they are made to add up to 1.
+
+    Returns:
+        `sum_i p_i log(p_i / q_i)`, at least 0, where 0 log 0 = 0; NaN if nothing was counted.
+
+    Raises:
+        ValueError: if an argument is no such list, or they differ in length.
+    """
+    counts, shares = check_shares(counts, shares)
+    p, q = counts / max(counts.sum(), 1e-300), shares / shares.sum()
+    some = p > 0
+    return float((p[some] * np.log(p[some] / q[some])).sum()) if some.any() else math.nan
+
+
+def mode_report(points, means, std):
+    """How a generator serves a mixture of equal round normal distributions in the plane (rings, grids).
+
+    A point is of high quality if it lies within 3 standard deviations of the nearest mean; a mode is captured if at
+    least one such point belongs to it (Srivastava et al. 2017, VEEGAN; Lin et al. 2018, PacGAN).
+
+    Args:
+        points: generated points `(N, 2)`.
+        means: the modes `(M, 2)`.
+        std: their standard deviation in each coordinate.
+
+    Returns:
+        A dict: `captured`, how many of the M modes; `high_quality`, share of the points in [0, 1] (a perfect
+        generator's is 1 - exp(-4.5) = 0.989); `reverse_kl`, the divergence of the high-quality points' shares among
+        the modes from equal ones, in nats, NaN where there are no such points; `kl_elsewhere`, the same over M + 1
+        bins, the last of which takes the points of no mode and should hold exp(-4.5) = 0.011 of all.
+
+    Raises:
+        ValueError: if an argument is no such array or number.
+    """
+    points, means = check_mixture(points, means, std)
+    distances = np.stack([np.linalg.norm(points - mean, axis=1) for mean in means], axis=1)
+    good = distances.min(axis=1) <= 3 * std
+    counts = np.bincount(distances.argmin(axis=1)[good], minlength=len(means))
+    equal, elsewhere = np.full(len(means), 1 / len(means)), math.exp(-4.5)
+    return {
+        "captured": int((counts > 0).sum()),
+        "high_quality": float(good.mean()),
+        "reverse_kl": kl_divergence(counts, equal),
+        "kl_elsewhere": kl_divergence([*counts, (~good).sum()], [*((1 - elsewhere) * equal), elsewhere]),
+    }
