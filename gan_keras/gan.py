@@ -48,7 +48,8 @@ class GAN(keras.Model):
             g_optimizer: G's; by default another like it.
             loss: a `losses.Loss`, such as `losses.MINIMAX`.
             penalty: None, or a function such as `losses.r1`: `(discriminator, real, fake, seed=...)` to a scalar. It
-                needs both batches, so with it D makes one update on the sum of everything instead of two.
+                needs both batches, so with it D makes one update on the sum of everything instead of two. (A
+                `functools.partial` trains, but a GAN with one cannot be saved: write a function.)
             d_steps: how often D trains, each time on new images, before G does once (k in Goodfellow et al. 2014).
             options: `steps_per_execution`, the most iterations between two calls of callbacks (50; where an epoch
                 is no multiple, the largest number that divides it), `run_eagerly`.
@@ -160,6 +161,19 @@ class GAN(keras.Model):
         callbacks = [StopOnNaN(), *keras.tree.flatten(callbacks or ())]
         batches, how = feed(self, images, batch_size, epochs, steps_per_epoch, callbacks, initial_epoch)
         return super().fit(batches, epochs=epochs, callbacks=callbacks, shuffle=False, verbose=verbose, **how)
+
+    def counters(self):
+        """What a saved GAN needs beside weights to go on where it was: the iteration, and the states of all seeds."""
+        weights = {id(variable) for variable in self.weights}
+        return [self.iteration, *(v for v in self.variables if id(v) not in weights)]
+
+    def save_own_variables(self, store):
+        for i, variable in enumerate(self.counters()):
+            store[str(i)] = variable.numpy()
+
+    def load_own_variables(self, store):
+        for i, variable in enumerate(self.counters()):
+            variable.assign(store[str(i)])
 
     def get_config(self):
         players = {"generator": self.generator, "discriminator": self.discriminator}

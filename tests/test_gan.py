@@ -649,3 +649,14 @@ def test_networks_in_half_precision_are_named(make_pair):
     half.dtype_policy = policy
     with pytest.raises(ValueError, match=r"^discriminator: expected a network that computes in float32"):
         GAN(generator, half).compile()
+
+
+def test_saving_and_loading_interrupts_nothing(make_gan, make_images, tmp_path):
+    """Weights, optimizers, noise, dropout and the order of the images go on where they were."""
+    images, whole, part = make_images(20), make_gan(pair={"dropout": 0.2}), make_gan(pair={"dropout": 0.2})
+    whole.fit(images, batch_size=4, epochs=4, verbose=0)
+    part.fit(images, batch_size=4, epochs=2, verbose=0)
+    part.save(tmp_path / "gan.keras")
+    loaded = keras.saving.load_model(tmp_path / "gan.keras")
+    loaded.fit(images, batch_size=4, epochs=2, verbose=0)
+    assert_same(weights(loaded), weights(whole))
