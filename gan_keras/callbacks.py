@@ -134,7 +134,7 @@ class Watchdog(Windows):
                 "so the generator hardly learns. Slow the discriminator down, or start again with another seed"
             )
         alike = nearest_neighbour(np.asarray(self.model.generator(self.noise, training=False)))
-        if alike < 0.45 * self.apart:
+        if alike < 0.5 * self.apart:
             self.say(
                 "the generator has collapsed: its images are too alike. From one to the one most like it the distance "
                 f"is {alike:.2g}; between real images it is {self.apart:.2g}. Slow the generator down, or start again"
