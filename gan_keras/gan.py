@@ -37,7 +37,7 @@ class GAN(keras.Model):
         self.latent_dim = generator.input_shape[-1]
         self.noise_seed = keras.random.SeedGenerator(self.seed)
         self.iteration = self.add_weight((), dtype="int64", trainable=False, aggregation="only_first_replica")
-        self.means = [keras.metrics.Mean(n) for n in ("d_loss", "g_loss", "accuracy_real", "accuracy_fake", "loss")]
+        self.means = [keras.metrics.Mean(n) for n in ("d_loss", "g_loss", "accuracy_real", "accuracy_fake")]
         self.built = True
 
     def compile(self, d_optimizer=None, g_optimizer=None, loss=NON_SATURATING, penalty=None, d_steps=1, **options):
@@ -121,10 +121,10 @@ class GAN(keras.Model):
 
     def report(self, logs):
         """Return the epoch's means (`loss` is for callbacks), and count the iteration if they are finite."""
-        logs["loss"] = logs["d_loss"] + logs["g_loss"]
         for mean in self.means:
             mean.update_state(logs[mean.name])
         means = {mean.name: mean.result() for mean in self.means}
+        means["loss"] = means["d_loss"] + means["g_loss"]
         self.iteration.assign_add(tf.cast(tf.math.is_finite(means["loss"]), "int64"))
         return means
 
