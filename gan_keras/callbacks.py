@@ -8,6 +8,7 @@ from gan_keras import watching
 from gan_keras.checkpoints import Resume, StopOnNaN
 from gan_keras.checks import check_images, check_number
 from gan_keras.data import sample_noise
+from gan_keras.judging import neighbour_radii
 
 __all__ = ["Resume", "StopOnNaN", "Watch", "Watchdog"]
 
@@ -152,6 +153,4 @@ class Watchdog(Windows):
 def nearest_neighbour(images):
     """The median over images of the Euclidean distance to the most similar other one."""
     flat = np.reshape(images, (len(images), -1)).astype("float64")
-    distances = np.sqrt(np.square(flat[:, None] - flat[None]).sum(-1))
-    np.fill_diagonal(distances, np.inf)
-    return float(np.median(distances.min(axis=1)))
+    return float(np.median(np.sqrt(neighbour_radii(flat, k=1))))
