@@ -130,7 +130,7 @@ def shuffled_batches(images, batch_size, seed, start=0):
     plainly = tf.data.Options()  # rewriting this little pipeline would take longer, images and all, than it saves
     plainly.experimental_optimization.apply_default_optimizations = False
     plainly.autotune.enabled = False
-    return batches.with_options(plainly)
+    return batches.with_options(plainly).prefetch(2)
 
 
 def mover(network, optimizer, fast):
@@ -149,7 +149,7 @@ def mover(network, optimizer, fast):
 
     if fast and replicas == 1:
         if type(optimizer) is keras.optimizers.Adam and not optimizer.amsgrad:
-            optimizer.update_step = functools.partial(fused_adam, optimizer)
+            apply = functools.partial(apply_fused_adam, optimizer, variables)
         elif xla_works():
             apply = tf.function(apply, jit_compile=True, autograph=False)
 
@@ -160,23 +160,30 @@ def mover(network, optimizer, fast):
     return move
 
 
-def fused_adam(adam, gradient, variable, learning_rate):
-    """Adam's `update_step` by TensorFlow's kernel, which goes through memory once (Kingma and Ba 2015, section 2)."""
-    index = adam._get_variable_index(variable)
-    number = functools.partial(tf.constant, dtype=variable.dtype)
-    step = tf.cast(adam.iterations + 1, variable.dtype)
-    tf.raw_ops.ResourceApplyAdam(
-        var=variable.handle,
-        m=adam._momentums[index].value.handle,
-        v=adam._velocities[index].value.handle,
-        beta1_power=ops.cast(adam.beta_1, variable.dtype) ** step,
-        beta2_power=ops.cast(adam.beta_2, variable.dtype) ** step,
-        lr=tf.cast(learning_rate, variable.dtype),
-        beta1=number(adam.beta_1),
-        beta2=number(adam.beta_2),
-        epsilon=number(adam.epsilon),
-        grad=tf.cast(gradient, variable.dtype),
-    )
+def apply_fused_adam(adam, variables, gradients):
+    """What `adam.apply` does, by TensorFlow's kernel for Adam, which goes through memory once (Kingma and Ba 2015)."""
+    dtype = variables[0].dtype
+    step = tf.cast(adam.iterations + 1, dtype)  # read once, not once for each variable
+    power_1, power_2 = ops.cast(adam.beta_1, dtype) ** step, ops.cast(adam.beta_2, dtype) ** step
+
+    def update_step(gradient, variable, learning_rate):
+        index = adam._get_variable_index(variable)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=adam._momentums[index].value.handle,
+            v=adam._velocities[index].value.handle,
+            beta1_power=power_1,
+            beta2_power=power_2,
+            lr=tf.cast(learning_rate, dtype),
+            beta1=tf.constant(adam.beta_1, dtype),
+            beta2=tf.constant(adam.beta_2, dtype),
+            epsilon=tf.constant(adam.epsilon, dtype),
+            grad=tf.cast(gradient, dtype),
+        )
+
+    adam.update_step = update_step
+    adam.apply(gradients, variables)
+    del adam.update_step
 
 
 @functools.cache
