@@ -1,5 +1,7 @@
 """The GAN to use: both players in one compiled step, trained through `fit`."""
 
+import contextlib
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -7,7 +9,7 @@ from keras import ops
 from gan_keras.checkpoints import StopOnNaN
 from gan_keras.checks import check_number, check_pair
 from gan_keras.losses import NON_SATURATING, Loss
-from gan_keras.plumbing import check_compile, feed, mover
+from gan_keras.plumbing import check_compile, feed, mover, no_remapper
 
 
 @keras.saving.register_keras_serializable("gan_keras")
@@ -160,7 +162,8 @@ class GAN(keras.Model):
         self._assert_compile_called("fit")
         callbacks = [StopOnNaN(), *keras.tree.flatten(callbacks or ())]
         batches, how = feed(self, images, batch_size, epochs, steps_per_epoch, callbacks, initial_epoch)
-        return super().fit(batches, epochs=epochs, callbacks=callbacks, shuffle=False, verbose=verbose, **how)
+        with no_remapper() if self.penalty else contextlib.nullcontext():
+            return super().fit(batches, epochs=epochs, callbacks=callbacks, shuffle=False, verbose=verbose, **how)
 
     def counters(self):
         """What a saved GAN needs beside weights to go on where it was: the iteration, and the states of all seeds."""

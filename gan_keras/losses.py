@@ -59,11 +59,59 @@ def not_as_fake_from_logits(logits):
     return -as_fake_from_logits(logits)
 
 
+def score(scores):
+    """The critic's score itself: small if it finds the images generated."""
+    return 1 * scores
+
+
+def minus_score(scores):
+    """The negative of the critic's score: small if it finds the images real."""
+    return -scores
+
+
 # Goodfellow et al. 2014: section 3 advises the non-saturating loss, equation 1 is the minimax game.
 NON_SATURATING = Loss(as_real, as_fake, as_real)
 NON_SATURATING_FROM_LOGITS = Loss(as_real_from_logits, as_fake_from_logits, as_real_from_logits, from_logits=True)
 MINIMAX = Loss(as_real, as_fake, not_as_fake)
 MINIMAX_FROM_LOGITS = Loss(as_real_from_logits, as_fake_from_logits, not_as_fake_from_logits, from_logits=True)
+# Arjovsky et al. 2017, equations 2 and 3; it needs a critic that is not too steep: `gradient_penalty`. Its accuracy is
+# counted at a score of 0, which means nothing.
+WASSERSTEIN = Loss(minus_score, score, minus_score, from_logits=True)
+
+
+def gradient_penalty(discriminator, real, fake, weight=10.0, seed=None):
+    """`weight * E[(|grad D(x)| - 1)^2]` between real and generated images (Gulrajani et al. 2017, equation 3).
+
+    Each x lies somewhere on the straight line from a generated image to a real one: `alpha * real + (1 - alpha) * fake`
+    with an alpha of its own, even in [0, 1].
+
+    Args:
+        discriminator: the critic, images to scores `(batch, 1)`; no sigmoid, no batch normalisation.
+        real: real images, `(batch, ...)` of any rank.
+        fake: as many generated images of the same shape.
+        weight: lambda in the paper, 10 there.
+        seed: of alpha: an int, or a `keras.random.SeedGenerator` (`GAN` gives its own).
+
+    Returns:
+        A scalar tensor.
+
+    Raises:
+        ValueError: if the images differ in number or shape, or the discriminator ends in a sigmoid or holds a
+            `BatchNormalization`, at whatever depth.
+    """
+    real, fake = ops.convert_to_tensor(real), ops.convert_to_tensor(fake)
+    if not real.shape.is_compatible_with(fake.shape):
+        raise ValueError(f"fake: expected images of shape {real.shape} like real, got {fake.shape}")
+    if mixes_images(discriminator):
+        raise ValueError(
+            "penalty: the gradient penalty is about one image at a time, but this discriminator holds a "
+            "BatchNormalization, which mixes the images of a batch; take LayerNormalization, or none"
+        )
+    one_each = (ops.shape(real)[0],) + (1,) * (len(real.shape) - 1)
+    alpha = keras.random.uniform(one_each, dtype=fake.dtype, seed=seed)
+    squares = squared_gradients(discriminator, alpha * ops.cast(real, fake.dtype) + (1 - alpha) * fake)
+    lengths = ops.sqrt(squares + 1e-12)  # the tiny number keeps the root's derivative finite where D is flat
+    return weight * ops.mean(ops.square(lengths - 1))
 
 
 def r1(discriminator, real, fake, weight=10.0, seed=None):
@@ -112,6 +160,12 @@ def ends_in_sigmoid(discriminator):
     return known.get(activation)
 
 
-for _function in {*NON_SATURATING[:3], *NON_SATURATING_FROM_LOGITS[:3], *MINIMAX[:3], *MINIMAX_FROM_LOGITS[:3], r1, r2}:
+def mixes_images(discriminator):
+    """Whether a BatchNormalization is in it, at whatever depth: what D says of an image then depends on its batch."""
+    return any(isinstance(layer, keras.layers.BatchNormalization) for layer in discriminator._flatten_layers())
+
+
+_pairs = (NON_SATURATING, NON_SATURATING_FROM_LOGITS, MINIMAX, MINIMAX_FROM_LOGITS, WASSERSTEIN)
+for _function in {*(part for pair in _pairs for part in pair[:3]), gradient_penalty, r1, r2}:
     # so that a saved GAN finds them again
     keras.saving.register_keras_serializable("gan_keras")(_function)

@@ -63,6 +63,62 @@ def build_generator(latent_dim=100, image_shape=(28, 28, 1)):
     return generator
 
 
+def build_dcgan_generator(latent_dim=100, image_shape=(28, 28, 1)):
+    """Build a convolutional counterfeiter: two dense layers, then two transposed convolutions that double the image.
+
+    The dense layers first are those of InfoGAN (Chen et al. 2016); the rest follows DCGAN (Radford et al. 2015).
+
+    Args:
+        latent_dim: how many numbers make a latent point.
+        image_shape: `(height, width, channels)` of the images, of any size.
+
+    Returns:
+        A `keras.Model`, `(batch, latent_dim)` to `(batch, height, width, channels)` in [-1, 1].
+
+    Raises:
+        ValueError: if an argument is not made of positive whole numbers.
+    """
+    height, width, channels = check_shape(image_shape)
+    rows, columns = -(-height // 4), -(-width // 4)  # a quarter, rounded up
+    generator = keras.Sequential([keras.Input((check_number(latent_dim, "latent_dim"),))], name="generator")
+    for units in (256, rows * columns * 32):
+        generator.add(layers.Dense(units, use_bias=False))
+        generator.add(layers.BatchNormalization(momentum=0.9))
+        generator.add(layers.ReLU())
+    generator.add(layers.Reshape((rows, columns, 32)))
+    generator.add(layers.Conv2DTranspose(16, 4, strides=2, padding="same", use_bias=False))
+    generator.add(layers.BatchNormalization(momentum=0.9))
+    generator.add(layers.ReLU())
+    generator.add(layers.Conv2DTranspose(channels, 4, strides=2, padding="same", activation="tanh"))
+    generator.add(layers.Cropping2D(((0, 4 * rows - height), (0, 4 * columns - width))))
+    return generator
+
+
+def build_dcgan_discriminator(image_shape=(28, 28, 1)):
+    """Build a convolutional police: two strided convolutions and two dense layers; its answer is a logit.
+
+    It is not compiled: train it with `GAN`, a loss from logits and `losses.r1`.
+
+    Args:
+        image_shape: `(height, width, channels)` of the images, of any size.
+
+    Returns:
+        A `keras.Model`, `(batch, height, width, channels)` to logits `(batch, 1)`.
+
+    Raises:
+        ValueError: if `image_shape` is not three positive whole numbers.
+    """
+    discriminator = keras.Sequential([keras.Input(check_shape(image_shape))], name="discriminator")
+    for filters in (16, 32):
+        discriminator.add(layers.Conv2D(filters, 4, strides=2, padding="same"))
+        discriminator.add(layers.LeakyReLU(negative_slope=0.2))
+    discriminator.add(layers.Flatten())
+    discriminator.add(layers.Dense(128))
+    discriminator.add(layers.LeakyReLU(negative_slope=0.2))
+    discriminator.add(layers.Dense(1))
+    return discriminator
+
+
 def build_combined(generator, discriminator):
     """Build and compile the combined model: latent points in, the discriminator's verdict on their images out.
 

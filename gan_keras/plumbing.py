@@ -1,5 +1,6 @@
 """Plumbing of `GAN`: checks of its arguments, batches in an order that a seed decides, fast optimizer updates."""
 
+import contextlib
 import functools
 
 import keras
@@ -8,7 +9,7 @@ import tensorflow as tf
 from keras import ops
 
 from gan_keras.checkpoints import Resume
-from gan_keras.checks import check_images, check_number
+from gan_keras.checks import check_features, check_images, check_noise, check_number
 from gan_keras.losses import ends_in_sigmoid
 
 
@@ -62,9 +63,10 @@ def feed(gan, images, batch_size, epochs, steps_per_epoch, callbacks, initial_ep
         check_number(steps_per_epoch, "steps_per_epoch")
     dataset = isinstance(images, tf.data.Dataset)
     if dataset:
-        images, steps, settings = check_dataset(gan, images, steps_per_epoch), steps_per_epoch, {}
+        data, steps, settings = check_dataset(gan, images, steps_per_epoch), steps_per_epoch, {}
     else:
-        images = check_images(images, image_shape=gan.discriminator.input_shape[1:])
+        images, *labels = images if isinstance(images, tuple) else (images,)
+        images = check_images(images, image_shape=gan.generator.output_shape[1:])
         check_number(batch_size, "batch_size", high=len(images), why=" (the number of images)")
         rows = batch_size * gan.d_steps
         if rows > len(images):
@@ -72,6 +74,7 @@ def feed(gan, images, batch_size, epochs, steps_per_epoch, callbacks, initial_ep
             raise ValueError(f"d_steps: {need}")
         steps = steps_per_epoch or len(images) // rows
         settings = {"batch_size": batch_size, "images": len(images), "seed": gan.seed}
+        data = (images, *labels) if labels else images
     game = {"recipe": type(gan).__name__, "loss": [getattr(part, "__name__", "") for part in gan.loss[:3]]}
     settings |= game | {"d_steps": gan.d_steps}
     for callback in callbacks:
@@ -87,38 +90,86 @@ def feed(gan, images, batch_size, epochs, steps_per_epoch, callbacks, initial_ep
         at_once = max(n for n in range(1, at_once + 1) if steps % n == 0)
     gan.train_function = gan.train_function if at_once == gan.steps_per_execution else None
     gan.steps_per_execution = at_once
-    batches = images if dataset else shuffled_batches(images, rows, gan.seed, start=int(gan.iteration.numpy()))
+    batches = data if dataset else shuffled_batches(data, rows, gan.seed, start=int(gan.iteration.numpy()))
     return batches, {"steps_per_epoch": steps, "initial_epoch": initial_epoch}
 
 
 def check_dataset(gan, images, steps_per_epoch):
     """Check a Dataset by its first batch, and make its batches large enough for `d_steps`."""
-    spec = images.element_spec
-    if not isinstance(spec, tf.TensorSpec):
+    spec, num_classes = images.element_spec, getattr(gan, "num_classes", None)
+    if num_classes is None and not isinstance(spec, tf.TensorSpec):
         raise ValueError(f"images: expected a Dataset of one tensor, a batch of images, got elements {spec}")
+    if num_classes and not (isinstance(spec, tuple) and [type(part) for part in spec] == [tf.TensorSpec] * 2):
+        raise ValueError(f"images: expected a Dataset of pairs (images, labels), got elements {spec}")
     if steps_per_epoch is None and images.cardinality() == tf.data.INFINITE_CARDINALITY:
         raise ValueError("steps_per_epoch: expected a whole number, because the Dataset has no end")
     for batch in images.take(1):
-        check_images(batch.numpy(), image_shape=gan.discriminator.input_shape[1:])
+        some, *labels = batch if num_classes else (batch,)
+        check_images(some.numpy(), image_shape=gan.generator.output_shape[1:])
+        if num_classes:
+            check_labels(labels[0].numpy(), num_classes, count=len(some))
         if gan.d_steps > 1:
-            return images.unbatch().batch(len(batch) * gan.d_steps, drop_remainder=True)
+            return images.unbatch().batch(len(some) * gan.d_steps, drop_remainder=True)
     return images
+
+
+def check_labels(labels, num_classes, count=None):
+    """Check labels, one whole number 0 to num_classes - 1 for each of `count` images; returns int32 `(N,)`."""
+    labels = np.asarray(labels)
+    if labels.dtype.kind not in "iu":
+        raise ValueError(f"labels: expected whole numbers 0 to {num_classes - 1}, got {labels.dtype} {labels.shape}")
+    if labels.ndim == 2 and labels.shape[1] == 1:  # as some data sets come
+        labels = labels[:, 0]
+    if labels.ndim != 1 or len(labels) == 0 or len(labels) != (len(labels) if count is None else count):
+        wanted = "(N,)" if count is None else f"({count},), one for each image"
+        raise ValueError(f"labels: expected whole numbers of shape {wanted}, got {labels.shape}")
+    if labels.min() < 0 or labels.max() >= num_classes:
+        raise ValueError(f"labels: expected classes 0 to {num_classes - 1}, got {labels.min()} to {labels.max()}")
+    return labels.astype("int32")
+
+
+def check_orders(labels, num_classes, noise, latent_dim):
+    """Check what a conditional generator is asked for: labels `(N,)` or class vectors `(N, num_classes)`, and noise."""
+    if np.ndim(labels) == 2 and np.shape(labels)[1] != 1:
+        labels = check_features(labels, "labels").astype("float32")
+        if labels.shape[1] != num_classes:
+            raise ValueError(f"labels: expected class vectors (N, {num_classes}), got {labels.shape}")
+    else:
+        labels = check_labels(labels, num_classes)
+    if noise is not None and len(noise := check_noise(noise, latent_dim)) != len(labels):
+        raise ValueError(f"noise: expected {len(labels)} latent points, one for each label, got {len(noise)}")
+    return labels, noise
+
+
+def check_classes(generator, discriminator):
+    """Check that both players take class vectors beside their input, of one length, and return it."""
+    for name, network in (("generator", generator), ("discriminator", discriminator)):
+        shapes = network.input_shape
+        if not isinstance(shapes, list) or len(shapes) != 2 or len(shapes[1]) != 2:
+            own = "noise" if name == "generator" else "images"
+            raise ValueError(f"{name}: expected two inputs, {own} and (batch, num_classes), got {shapes}")
+    ours, theirs = generator.input_shape[1][1], discriminator.input_shape[1][1]
+    if ours != theirs:
+        raise ValueError(f"discriminator: expected {ours} classes (num_classes) as the generator has, got {theirs}")
+    return ours
 
 
 def shuffled_batches(images, batch_size, seed, start=0):
     """Batches without end: pass after pass through the images, each in a new order. Seed and number decide a batch.
 
     Args:
-        images: array `(N, ...)`.
+        images: array `(N, ...)`, or a tuple of such an array and labels, whole numbers `(N,)`.
         batch_size: at most N; images left over at the end of a pass are left out of that pass.
         seed: whole number.
         start: number of the first batch.
 
     Returns:
-        A `tf.data.Dataset` of float tensors `(batch_size, ...)`.
+        A `tf.data.Dataset` of float tensors `(batch_size, ...)`, or of tuples of them and of labels `(batch_size,)`.
     """
+    images, *labels = images if isinstance(images, tuple) else (images,)
     with tf.device("CPU"):
         images = tf.convert_to_tensor(np.asarray(images), dtype=keras.config.floatx())
+        data = (images, *map(tf.convert_to_tensor, labels)) if labels else images
     in_a_pass = len(images) // batch_size
 
     def one_pass(number):
@@ -126,7 +177,9 @@ def shuffled_batches(images, batch_size, seed, start=0):
         return tf.data.Dataset.from_tensor_slices(tf.reshape(order[: in_a_pass * batch_size], (in_a_pass, batch_size)))
 
     passes = tf.data.Dataset.counter(start // in_a_pass).flat_map(one_pass)
-    batches = passes.skip(start % in_a_pass).map(lambda rows: tf.gather(images, rows))
+    batches = passes.skip(start % in_a_pass).map(
+        lambda rows: tf.nest.map_structure(lambda part: tf.gather(part, rows), data)
+    )
     plainly = tf.data.Options()  # rewriting this little pipeline would take longer, images and all, than it saves
     plainly.experimental_optimization.apply_default_optimizations = False
     plainly.autotune.enabled = False
@@ -184,6 +237,20 @@ def apply_fused_adam(adam, variables, gradients):
     adam.update_step = update_step
     adam.apply(gradients, variables)
     del adam.update_step
+
+
+@contextlib.contextmanager
+def no_remapper():
+    """Let TensorFlow's graph optimizer be without its remapper, which logs an error at a penalty on convolutions.
+
+    It cannot fuse convolution, bias and LeakyReLU where a gradient of a gradient needs what stands between.
+    """
+    before = tf.config.optimizer.get_experimental_options()
+    tf.config.optimizer.set_experimental_options({"remapping": False})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({"remapping": before.get("remapping", True)})
 
 
 @functools.cache

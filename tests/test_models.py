@@ -158,3 +158,27 @@ def test_wrong_latent_dim_is_named(latent_dim):
 def test_wrong_image_shape_is_named(build, shape):
     with pytest.raises(ValueError, match=r"^image_shape: expected "):
         build(shape)
+
+
+@pytest.mark.parametrize("image_shape", [*SHAPES, (17, 30, 3)])
+@pytest.mark.parametrize("latent_dim", [2, 100])
+def test_convolutional_shapes_for_other_images_and_latent_sizes(image_shape, latent_dim, rng):
+    generator = models.build_dcgan_generator(latent_dim, image_shape)
+    discriminator = models.build_dcgan_discriminator(image_shape)
+    images = np.asarray(generator(50 * rng.normal(size=(4, latent_dim)).astype("float32")))
+    assert images.shape == (4, *image_shape)
+    assert -1 <= images.min() < images.max() <= 1
+    assert discriminator(images).shape == (4, 1)
+
+
+def test_convolutional_discriminator_answers_with_a_logit():
+    assert models.build_dcgan_discriminator().layers[-1].activation is keras.activations.linear
+    kinds = {type(layer) for layer in models.build_dcgan_discriminator().layers}
+    assert layers.BatchNormalization not in kinds
+
+
+@pytest.mark.parametrize("build", [models.build_dcgan_generator, models.build_dcgan_discriminator])
+@pytest.mark.parametrize("image_shape", [(28, 28), (28, 28, 0), 28, (28.0, 28, 1)])
+def test_convolutional_wrong_shapes_are_named(build, image_shape):
+    with pytest.raises(ValueError, match="image_shape"):
+        build(image_shape=image_shape)

@@ -20,6 +20,8 @@ MODULES = sorted((ROOT / "gan_keras").glob("*.py"))
 # The methods of `GAN` that train; the others are `compile`, `fit` and what saving needs.
 GAN_METHODS = {"train_step", "train_discriminator", "train_discriminator_at_once", "train_generator"}
 GAN_METHODS |= {"sample_noise", "judged", "report"}
+# ... and those that `ConditionalGAN` has of its own.
+CONDITIONAL_METHODS = {"train_step", "train_discriminator_at_once", "train_generator"}
 CLOSING = ["What you now know", "Exercises", "Sources"]
 
 
@@ -206,23 +208,33 @@ def test_shown_equals_shared():
             assert (name, shape(shown)) in helper, f"{name} in {path.name} differs from the helper's"
 
 
+def methods(module, name, wanted):
+    """Some methods of one of the helper's classes: names and syntax trees."""
+    tree = ast.parse((ROOT / "gan_keras" / f"{module}.py").read_text(encoding="utf-8"))
+    (body,) = (node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+    return {(f.name, shape(f)) for f in body if isinstance(f, ast.FunctionDef) and f.name in wanted}
+
+
 def test_shown_before_shared():
     """What a notebook imports of the GAN modules, it or an earlier one has shown."""
     plumbing = {"load_mnist", "check_pixels"}
-    shown = set()
+    classes = {"GAN": methods("gan", "GAN", GAN_METHODS)}
+    classes["ConditionalGAN"] = methods("conditional", "ConditionalGAN", CONDITIONAL_METHODS)
+    shown, trees = set(), set()
     for path in SERIES:
         for cell in cells(path, "code"):
             for node in ast.walk(ast.parse(re.sub(r"(?m)^%.*$", "", source(cell)))):
                 if isinstance(node, ast.ImportFrom) and re.fullmatch(
-                    r"gan_keras\.(data|models|training|losses|gan|judging)", node.module or ""
+                    r"gan_keras\.(data|models|training|losses|gan|judging|conditional)", node.module or ""
                 ):
                     new = {alias.name for alias in node.names} - shown - plumbing
                     new = {name for name in new if not (name.isupper() or name == "Loss")}  # triples of shown functions
-                    if "GAN" in new and shown >= GAN_METHODS:
-                        new.remove("GAN")
+                    new -= {name for name, needed in classes.items() if trees >= needed}
                     assert not new, f"{path.name} imports {new}, which no notebook has shown yet"
             if "shared" in tags(cell):
-                shown |= set(functions(ast.parse(source(cell))))
+                tree = ast.parse(source(cell))
+                shown |= set(functions(tree)) | {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+                trees |= {(name, shape(function)) for name, function in functions(tree).items()}
 
 
 def test_helper_functions_were_shown():
@@ -232,6 +244,10 @@ def test_helper_functions_were_shown():
     for module in ("models", "training", "losses", "judging"):
         public = functions(ast.parse((ROOT / "gan_keras" / f"{module}.py").read_text(encoding="utf-8")))
         assert set(public) - shown - {"threshold"} == set(), module
+    tree = ast.parse((ROOT / "gan_keras" / "conditional.py").read_text(encoding="utf-8"))
+    assert {node.name for node in tree.body if isinstance(node, ast.FunctionDef)} <= shown
+    trees = {(name, shape(f)) for _, cell in shared_cells() for name, f in functions(ast.parse(source(cell))).items()}
+    assert trees >= methods("conditional", "ConditionalGAN", CONDITIONAL_METHODS) | methods("gan", "GAN", GAN_METHODS)
 
 
 def test_no_registry_hosts_or_machine_paths():
