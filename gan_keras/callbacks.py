@@ -51,7 +51,7 @@ class Watch(Windows):
 
     def __init__(self, every=200, folder=None, log_dir=None, noise=None):
         super().__init__()
-        self.options = {"every": check_number(every, "every"), "folder": folder, "noise": noise}
+        self.options, self.noise = {"every": check_number(every, "every"), "folder": folder}, noise
         self.log_dir = None if log_dir is None else watching.writable_folder(log_dir)
         self.watcher, self.history = None, {}
 
@@ -61,7 +61,8 @@ class Watch(Windows):
 
     def on_train_begin(self, logs=None):
         if self.watcher is None:
-            self.watcher = watching.Watcher(self.model.generator, **self.options)
+            noise = watching.fixed_noise(self.model.latent_dim) if self.noise is None else self.noise
+            self.watcher = watching.Watcher(self.model.sampler(len(noise)), noise=noise, **self.options)
             self.writer = None if self.log_dir is None else tf.summary.create_file_writer(str(self.log_dir))
             self.write()
         self.watcher.steps = None
@@ -134,7 +135,7 @@ class Watchdog(Windows):
                 f"{accuracy_real:.1%} of the real and {accuracy_fake:.1%} of the generated images, "
                 "so the generator hardly learns. Slow the discriminator down, or start again with another seed"
             )
-        alike = nearest_neighbour(np.asarray(self.model.generator(self.noise, training=False)))
+        alike = nearest_neighbour(np.asarray(self.model.sampler(64)(self.noise, training=False)))
         if alike < 0.5 * self.apart:
             self.say(
                 "the generator has collapsed: its images are too alike. From one to the one most like it the distance "

@@ -197,6 +197,11 @@ class ConditionalGAN(GAN):
         noise, labels = inputs
         return self.generator([noise, class_vectors(labels, self.num_classes)], training=training)
 
+    def sampler(self, count):
+        """What draws an image of each of `count` latent points alone, for callbacks: one class after the other."""
+        vectors = np.eye(self.num_classes, dtype="float32")[np.arange(count) % self.num_classes]
+        return Given(self.generator, vectors)
+
     def fit(self, images, labels=None, **options):
         """Train.
 

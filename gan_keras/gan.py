@@ -138,6 +138,10 @@ class GAN(keras.Model):
         """Images `(batch, height, width, channels)` of latent points `(batch, latent_dim)`."""
         return self.generator(noise, training=training)
 
+    def sampler(self, count):
+        """What draws an image of each of `count` latent points alone, for callbacks: here the generator itself."""
+        return self.generator
+
     def fit(self, images, batch_size=32, epochs=1, steps_per_epoch=None, callbacks=(), initial_epoch=0, verbose="auto"):
         """Train.
 

@@ -320,3 +320,12 @@ def test_means_and_gradients_reach_the_class_scores(make):
     one_by_one = [float(d([image, row[None]])[0, 0]) for row in np.eye(CLASSES, dtype="float32")]
     mixture = np.full((1, CLASSES), 1 / CLASSES, "float32")
     assert float(d([image, mixture])[0, 0]) == pytest.approx(float(ops.mean(one_by_one)), abs=1e-5)
+
+
+def test_the_callbacks_watch_one_class_after_the_other(make, make_images, labels):
+    gan, images = make(), make_images(20, SHAPE)
+    watch, watchdog = callbacks.Watch(every=2), callbacks.Watchdog(images, window=2)
+    gan.fit(images, labels, batch_size=5, epochs=3, callbacks=[watch, watchdog], verbose=0)
+    drawn = draw(gan.generator, np.arange(25) % CLASSES, watching.fixed_noise(LATENT))
+    np.testing.assert_allclose(watch.watcher.sample(), drawn, atol=1e-5)
+    assert watch.frames[-1][1].shape == drawn.shape
