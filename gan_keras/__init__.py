@@ -58,6 +58,28 @@ def _one_model_one_trace(record):
 _import_quietly()
 logging.getLogger("tensorflow").addFilter(_one_model_one_trace)
 
-from gan_keras import callbacks, conditional, data, gan, judging, losses, models, training, watching  # noqa: E402
+from gan_keras import (  # noqa: E402
+    callbacks,
+    conditional,
+    data,
+    gan,
+    judging,
+    losses,
+    models,
+    recipes,
+    training,
+    watching,
+)
 
-__all__ = ["callbacks", "conditional", "data", "gan", "judging", "losses", "models", "training", "watching"]
+__all__ = [
+    "callbacks",
+    "conditional",
+    "data",
+    "gan",
+    "judging",
+    "losses",
+    "models",
+    "recipes",
+    "training",
+    "watching",
+]

@@ -10,7 +10,7 @@ from gan_keras.checks import check_images, check_number
 from gan_keras.data import sample_noise
 from gan_keras.judging import neighbour_radii
 
-__all__ = ["Resume", "StopOnNaN", "Watch", "Watchdog"]
+__all__ = ["Curves", "Resume", "StopOnNaN", "Watch", "Watchdog"]
 
 
 class Windows(keras.callbacks.Callback):
@@ -31,7 +31,25 @@ class Windows(keras.callbacks.Callback):
         return count, means
 
 
-class Watch(Windows):
+class Curves(Windows):
+    """Keep the curves of `GAN.fit`.
+
+    Attributes:
+        history: a dict of lists with a value for each iteration, the means between two calls; for
+            `watching.plot_history`.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.history = {}
+
+    def on_train_batch_end(self, batch, logs=None):
+        count, means = self.since_last(logs)
+        for name, value in means.items():
+            self.history.setdefault(name, []).extend([value] * count)
+
+
+class Watch(Curves):
     """Watch `GAN.fit`: a live picture of the same latent points and the curves, and every few iterations a frame.
 
     Args:
@@ -42,8 +60,7 @@ class Watch(Windows):
 
     Attributes:
         frames: list of `(iteration, images)`, for `watching.rows_of_frames` and `watching.animation`.
-        history: a dict of lists with a value for each iteration, the means between two calls; for
-            `watching.plot_history`.
+        history: as `Curves`.
 
     Raises:
         OSError: if a folder cannot be written.
@@ -53,7 +70,7 @@ class Watch(Windows):
         super().__init__()
         self.options, self.noise = {"every": check_number(every, "every"), "folder": folder}, noise
         self.log_dir = None if log_dir is None else watching.writable_folder(log_dir)
-        self.watcher, self.history = None, {}
+        self.watcher = None
 
     @property
     def frames(self):
@@ -70,9 +87,7 @@ class Watch(Windows):
             self.watcher.steps = self.params["steps"] * self.params["epochs"]
 
     def on_train_batch_end(self, batch, logs=None):
-        count, means = self.since_last(logs)
-        for name, value in means.items():
-            self.history.setdefault(name, []).extend([value] * count)
+        super().on_train_batch_end(batch, logs)
         before = len(self.frames)
         self.watcher(self.history)
         if len(self.frames) > before:

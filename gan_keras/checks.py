@@ -2,6 +2,8 @@
 
 import numpy as np
 
+HIDDEN = ("leaky", "relu", "dropout", "norm")  # what may follow a dense layer in a recipe
+
 
 def check_images(images, name="images", image_shape=None):
     """Check an array of images and return it as an array.
@@ -213,3 +215,30 @@ def check_digits(labels, images, name="labels"):
     if labels.min() < 0 or labels.max() > 9:
         raise ValueError(f"{name}: expected digits 0 to 9, got {labels.min()} to {labels.max()}")
     return labels
+
+
+def check_recipe(recipe, known):
+    """Look a recipe's name up in a dict, or return a recipe as it is."""
+    if isinstance(recipe, str):
+        if recipe not in known:
+            raise ValueError(f"recipe: expected one of {', '.join(known)}, got {recipe!r}")
+        return known[recipe]
+    if not isinstance(recipe, type(next(iter(known.values())))):
+        raise ValueError(f"recipe: expected a gan_keras.recipes.Recipe or the name of one, got {recipe!r}")
+    for player in ("generator", "discriminator"):
+        wrong = [w for words in getattr(recipe, player) for w in str(words).split()[1:] if w not in HIDDEN]
+        if wrong:
+            raise ValueError(f"recipe: {player}: expected the words {', '.join(HIDDEN)} after the units, got {wrong}")
+    for field, allowed in (("start", ("pytorch", "keras")), ("output", ("tanh", "sigmoid"))):
+        if getattr(recipe, field) not in allowed:
+            raise ValueError(f"recipe: {field}: expected one of {allowed}, got {getattr(recipe, field)!r}")
+    if recipe.steps is None and recipe.epochs is None:
+        raise ValueError("recipe: expected epochs or steps")
+    return recipe
+
+
+def check_halving(side, times):
+    """Check that a side of an image can be halved so often, and return what is left."""
+    if side % 2**times:
+        raise ValueError(f"image_shape: expected height and width that {2**times} divides, got {side}")
+    return side // 2**times

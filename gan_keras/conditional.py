@@ -24,6 +24,7 @@ def class_vectors(labels, num_classes=10):
     Returns:
         A float tensor `(batch, num_classes)`.
     """
+    labels = labels if hasattr(labels, "shape") else np.array(labels)
     if labels.shape[1:] == (num_classes,):
         return labels
     return ops.one_hot(ops.reshape(labels, (ops.shape(labels)[0],)), num_classes)
@@ -110,6 +111,7 @@ class Given:
 
     def __init__(self, network, vectors=None):
         self.network, self.vectors, self.layers = network, vectors, network.layers
+        self._flatten_layers = network._flatten_layers
         self.input_shape, self.output_shape = network.input_shape[0], network.output_shape
 
     def __call__(self, inputs, training=False):
@@ -178,7 +180,8 @@ class ConditionalGAN(GAN):
             on_fake = self.discriminator(fake, training=True)
             loss = ops.mean(self.loss.real(on_real)) + ops.mean(self.loss.fake(on_fake))
             given = Given(self.discriminator, order)
-            total = loss + self.penalty(given, real_images, fake_images, seed=self.noise_seed)
+            extra = self.penalty(given, real_images, fake_images, seed=self.noise_seed) if self.penalty else 0.0
+            total = loss + extra
         self.move_discriminator(tape, total)
         return self.judged(loss / 2, on_real, on_fake)
 

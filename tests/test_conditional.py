@@ -57,9 +57,10 @@ def test_class_c_is_channel_c_and_nowhere_else():
             assert (image[..., channel] == (channel == label)).all()
 
 
-def test_labels_in_a_column_make_the_same_map():
+def test_labels_in_a_column_or_a_list_make_the_same_map():
     labels = np.array([3, 0, 2])
-    np.testing.assert_array_equal(label_map(labels[:, None], SHAPE, CLASSES), label_map(labels, SHAPE, CLASSES))
+    for other in (labels[:, None], labels.tolist()):
+        np.testing.assert_array_equal(label_map(other, SHAPE, CLASSES), label_map(labels, SHAPE, CLASSES))
     with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
         class_vectors(np.zeros((2, 3), int), CLASSES)
 
@@ -136,7 +137,7 @@ def test_the_penalty_is_on_images_alone_at_the_given_labels(make, make_images, l
     assert by_hand > 0
 
 
-@pytest.mark.parametrize("penalty", [None, r1])
+@pytest.mark.parametrize("penalty", [None, r1, losses.gradient_penalty])
 def test_each_player_moves_in_its_own_step_only(make, make_images, labels, penalty):
     gan = make(penalty=penalty)
     order = class_vectors(labels, CLASSES)

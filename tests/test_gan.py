@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers, ops
 
-from gan_keras import losses, models, training
+from gan_keras import losses, models, plumbing, training
 from gan_keras.gan import GAN
 
 SHAPE = (4, 3, 1)
@@ -491,6 +491,60 @@ def test_every_optimizer_of_keras_moves_as_it_does_without_xla(make_pair, optimi
     for fast, slow, start in zip(moved(True), moved(False), make_pair()[0].get_weights(), strict=True):
         np.testing.assert_allclose(fast, slow, rtol=1e-5, atol=1e-6)
         assert not np.array_equal(slow, start)
+
+
+@pytest.mark.parametrize("wanted", ["left", "right", "both"])
+@pytest.mark.parametrize("flags", [{}, {"transpose_a": True}, {"transpose_b": True}])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_the_quick_gradient_of_a_matrix_product_is_the_usual_one(rng, wanted, flags, compiled):
+    left, right = tf.constant(rng.normal(size=(3, 5))), tf.constant(rng.normal(size=(5, 4)))
+    left = tf.transpose(left) if "transpose_a" in flags else left
+    right = tf.transpose(right) if "transpose_b" in flags else right
+    sources = {"left": [left], "right": [right], "both": [left, right]}[wanted]
+
+    def gradients(how):
+        with tf.GradientTape() as outer:
+            outer.watch(sources)
+            with tf.GradientTape() as inner:
+                inner.watch(sources)
+                value = tf.reduce_sum(tf.sin(tf.matmul(left, right, **flags)))
+            with how():
+                first = inner.gradient(value, sources)
+            norm = tf.add_n([tf.reduce_sum(g**2) for g in first])
+        return first + outer.gradient(norm, sources)
+
+    def quickly():
+        return gradients(plumbing.quick_matmul_gradient)
+
+    quick = tf.function(quickly, autograph=False)() if compiled else quickly()
+    for one, other in zip(quick, gradients(contextlib.nullcontext), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+
+
+def test_the_quick_gradient_is_used_in_training_and_nowhere_else(make_gan, make_images):
+    def products(step):
+        operations = tf.function(step).get_concrete_function(tf.constant(make_images(4))).graph.get_operations()
+        return [op for op in operations if op.type == "MatMul" and op.get_attr("transpose_b")]
+
+    def plain(images):
+        with tf.GradientTape() as tape:
+            loss = ops.mean(gan.discriminator(images))
+        return tape.gradient(loss, [v.value for v in gan.discriminator.trainable_variables])
+
+    gan = make_gan()
+    of_training = products(gan.train_step)
+    assert of_training
+    assert all(op.outputs[0].consumers()[0].type == "Transpose" for op in of_training)
+    assert all(op.outputs[0].consumers()[0].type != "Transpose" for op in products(plain))
+    with pytest.raises(RuntimeError, match="stop"), plumbing.quick_matmul_gradient():
+        raise RuntimeError("stop")
+    assert all(op.outputs[0].consumers()[0].type != "Transpose" for op in products(plain))
+
+
+def test_without_tensorflows_registry_of_gradients_it_trains_too(make_gan, make_images, monkeypatch):
+    monkeypatch.setattr(plumbing, "framework_ops", None)
+    history = make_gan().fit(make_images(8), batch_size=4, verbose=0).history
+    assert np.isfinite(history["d_loss"]).all()
 
 
 def test_schedules_clipping_loss_scaling_and_moving_averages_work(make_gan, make_images):
