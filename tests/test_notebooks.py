@@ -225,7 +225,7 @@ def test_shown_before_shared():
         for cell in cells(path, "code"):
             for node in ast.walk(ast.parse(re.sub(r"(?m)^%.*$", "", source(cell)))):
                 if isinstance(node, ast.ImportFrom) and re.fullmatch(
-                    r"gan_keras\.(data|models|training|losses|gan|judging|conditional)", node.module or ""
+                    r"gan_keras\.(data|models|training|losses|gan|judging|conditional|recipes)", node.module or ""
                 ):
                     new = {alias.name for alias in node.names} - shown - plumbing
                     new = {name for name in new if not (name.isupper() or name == "Loss")}  # triples of shown functions
@@ -241,7 +241,7 @@ def test_helper_functions_were_shown():
     """Every public GAN function of the helper stands in a notebook; plumbing aside."""
     shown = set().union(*(functions(ast.parse(source(cell))) for _, cell in shared_cells()))
     assert shown >= GAN_METHODS
-    for module in ("models", "training", "losses", "judging"):
+    for module in ("models", "training", "losses", "judging", "recipes"):
         public = functions(ast.parse((ROOT / "gan_keras" / f"{module}.py").read_text(encoding="utf-8")))
         assert set(public) - shown - {"threshold"} == set(), module
     tree = ast.parse((ROOT / "gan_keras" / "conditional.py").read_text(encoding="utf-8"))
