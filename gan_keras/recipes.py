@@ -224,28 +224,27 @@ def build_large_dcgan(recipe, image_shape=(64, 64, 1)):
     Raises:
         ValueError: if height or width cannot be halved so often.
     """
-    height, width, channels = image_shape
-    (first, *others), (momentum, epsilon) = recipe.generator, recipe.norm
-    small = [check_halving(side, len(recipe.discriminator)) for side in (height, width)]
+    first, *others = recipe.generator
+    small = [check_halving(side, len(recipe.discriminator)) for side in image_shape[:2]]
+
+    def conv(kind, filters, **more):
+        return kind(filters, 4, 2, "same", use_bias=False, kernel_initializer=small_normal(), **more)
+
     generator = keras.Sequential([keras.Input((recipe.latent_dim,))], name="generator")
     generator.add(*dense_layers(recipe, [str(math.prod(small) * first)], recipe.latent_dim))
     generator.add(layers.Reshape((*small, first)))
     discriminator = keras.Sequential([keras.Input(image_shape)], name="discriminator")
-    normal = {"use_bias": False, "padding": "same", "strides": 2}
+    norm = dict(zip(("momentum", "epsilon"), recipe.norm, strict=True))
     for filters in others:
-        generator.add(layers.Conv2DTranspose(filters, 4, kernel_initializer=small_normal(), **normal))
-        generator.add(layers.BatchNormalization(momentum=momentum, epsilon=epsilon, gamma_initializer=small_normal()))
+        generator.add(conv(layers.Conv2DTranspose, filters))
+        generator.add(layers.BatchNormalization(gamma_initializer=small_normal(), **norm))
         generator.add(layers.ReLU())
-    generator.add(
-        layers.Conv2DTranspose(channels, 4, activation=recipe.output, kernel_initializer=small_normal(), **normal)
-    )
-    for filters in recipe.discriminator:
-        discriminator.add(layers.Conv2D(filters, 4, kernel_initializer=small_normal(), **normal))
-        if filters != recipe.discriminator[0]:
-            discriminator.add(
-                layers.BatchNormalization(momentum=momentum, epsilon=epsilon, gamma_initializer=small_normal())
-            )
+    for i, filters in enumerate(recipe.discriminator):
+        discriminator.add(conv(layers.Conv2D, filters))
+        if i > 0:  # not at the input
+            discriminator.add(layers.BatchNormalization(gamma_initializer=small_normal(), **norm))
         discriminator.add(layers.LeakyReLU(negative_slope=0.2))
+    generator.add(conv(layers.Conv2DTranspose, image_shape[2], activation=recipe.output))
     discriminator.add(layers.Flatten())
     discriminator.add(*dense_layers(recipe, ["1"], math.prod(small) * recipe.discriminator[-1]))
     discriminator.add(layers.Activation("sigmoid"))
