@@ -18,6 +18,7 @@ from keras import layers, ops
 
 from gan_keras import losses, models, plumbing, training
 from gan_keras.gan import GAN
+from gan_keras.recipes import Blogathon
 
 SHAPE = (4, 3, 1)
 
@@ -398,24 +399,6 @@ TWO_DEVICES = """
 
 def test_two_devices_give_the_losses_of_one():
     run_python(TWO_DEVICES)
-
-
-class Blogathon(GAN):
-    """G first; then D, on the same images, with one update on the mean of its losses."""
-
-    def train_step(self, real):
-        with tf.GradientTape() as tape:
-            fake = self.generator(self.sample_noise(real), training=True)
-            g_loss = ops.mean(self.loss.generator(self.discriminator(fake, training=True)))
-        self.move_generator(tape, g_loss)
-        return self.report({"g_loss": g_loss} | self.train_discriminator(real, fake))
-
-    def train_discriminator(self, real, fake):
-        with tf.GradientTape() as tape:
-            on_real, on_fake = self.discriminator(real, training=True), self.discriminator(fake, training=True)
-            loss = ops.mean(self.loss.real(on_real) + self.loss.fake(on_fake)) / 2
-        self.move_discriminator(tape, loss)
-        return self.judged(loss, on_real, on_fake)
 
 
 class PaperWalkthrough(GAN):
