@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 NOTEBOOKS ?= $(wildcard notebooks/*.ipynb notebooks/solutions/*.ipynb)
 RUN := 06_train_the_gan
+TIMED := notebooks/07_faster.ipynb notebooks/11_wasserstein.ipynb
 unexport COLUMNS JUPYTER_COLUMNS
 
 .PHONY: help run test lab render lint urls
@@ -30,8 +31,10 @@ run: .venv/.installed
 	@echo "Done: the sample grids, the rows of epochs and the animation are in images/runs/$(RUN)/,"
 	@echo "the executed notebook is images/runs/$(RUN).ipynb"
 
+# Two files at a time, but for the notebooks that compare times: these run first, with nothing beside them.
 test: .venv/.installed
-	$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(TIMED); timed=$$?; \
+	  $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(addprefix --ignore=,$(TIMED)) && exit $$timed
 
 lab: .venv/.installed
 	$(BIN)/jupyter lab notebooks/01_the_game.ipynb
