@@ -1,7 +1,5 @@
 """The GAN to use: both players in one compiled step, trained through `fit`."""
 
-import contextlib
-
 import keras
 import tensorflow as tf
 from keras import ops
@@ -166,7 +164,7 @@ class GAN(keras.Model):
         self._assert_compile_called("fit")
         callbacks = [StopOnNaN(), *keras.tree.flatten(callbacks or ())]
         batches, how = feed(self, images, batch_size, epochs, steps_per_epoch, callbacks, initial_epoch)
-        with no_remapper() if self.penalty else contextlib.nullcontext():
+        with no_remapper():
             return super().fit(batches, epochs=epochs, callbacks=callbacks, shuffle=False, verbose=verbose, **how)
 
     def counters(self):

@@ -27,8 +27,8 @@ from gan_keras.recipes import RECIPES, Blogathon, FromScratch, adam, published_s
 from gan_keras.watching import fixed_noise, grid
 
 SEEDS = (0, 1, 2)
-# At the published length, or as many iterations as one core of a server of 2026 does in about five minutes.
-AT_MOST = {"from_scratch": 4000, "lecture_notes": 6000, "paper_walkthrough": 9000}
+# At the published length, or as many iterations as one core of a server of 2026 does in about ten minutes.
+AT_MOST = {"from_scratch": 8000, "lecture_notes": 13000, "paper_walkthrough": 21000}
 SHORT = 1500  # iterations of a recipe beside its changes
 RMSPROP = {"class_name": "RMSprop", "config": {"learning_rate": 8e-4, "clipvalue": 1.0}}  # the article's alternative
 SGD = {"class_name": "SGD", "config": {"learning_rate": 0.1, "momentum": 0.5}}  # as the code of the 2014 paper begins
