@@ -283,7 +283,8 @@ def train_recipe(recipe, images, steps=None, seed=0, callbacks=(), verbose="auto
 
     Returns:
         `(generator, history)`: the trained generator, and a dict of lists with a value for each iteration, the means
-        over up to 50 iterations, of `d_loss`, `g_loss`, `accuracy_real` and `accuracy_fake`.
+        over up to 50 iterations, of `d_loss`, `g_loss`, `accuracy_real` and `accuracy_fake`. Training ends at a loss
+        that is not finite; the means with it are left out (so the dict is empty if it is among the first).
 
     Raises:
         ValueError: if an argument is wrong; it says which.
