@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import gc
 
 import keras
 import numpy as np
@@ -199,6 +200,7 @@ def published_batches(images, batch_size, seed, replace=False):
         order = tf.random.experimental.stateless_shuffle(tf.range(len(images)), seed=[seed, number])
         return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
 
+    gc.collect()  # earlier runs' copies of their images, which hang in cycles of references
     return gathered(tf.data.Dataset.counter().flat_map(one_pass), images)
 
 

@@ -1,6 +1,5 @@
 """Five published recipes for a GAN on the digits, as data, and what builds and trains them."""
 
-import gc
 import math
 from typing import NamedTuple
 
@@ -295,7 +294,6 @@ def train_recipe(recipe, images, steps=None, seed=0, callbacks=(), verbose="auto
         raise ValueError(f"images: this recipe's output is {recipe.output}, but the pixels begin at {images.min():.3g}")
     steps = published_steps(recipe, len(images)) if steps is None else check_number(steps, "steps")
     keras.utils.set_random_seed(check_number(seed, "seed", low=0, high=2**31 - 1))
-    gc.collect()  # of runs before this one: images, a copy on each call, in cycles of references
     gan, curves = recipe.game(*build_recipe(recipe, images.shape[1:]), seed=seed), Curves()
     gan.compile(*(keras.optimizers.get(recipe.optimizer) for _ in "DG"))
     batches = published_batches(images, recipe.batch_size, seed, recipe.replace)
