@@ -283,7 +283,12 @@ def quick_matmul_gradient():
 
 
 def apply_fused_adam(adam, variables, gradients):
-    """What `adam.apply` does, by TensorFlow's kernel for Adam, which goes through memory once (Kingma and Ba 2015)."""
+    """What `adam.apply` does, by TensorFlow's kernel for Adam, which goes through memory once (Kingma and Ba 2015).
+
+    But for Keras's sum over replicas, here of one: it ties all gradients together in one operation, for the sake of
+    which TensorFlow's graph optimizer drops the rule "update a bias only after the penalty has read it", and which it
+    then takes apart. Now and then the penalty of a conditional D met the new bias.
+    """
     dtype = variables[0].dtype
     step = tf.cast(adam.iterations + 1, dtype)  # read once, not once for each variable
     power_1, power_2 = ops.cast(adam.beta_1, dtype) ** step, ops.cast(adam.beta_2, dtype) ** step
@@ -303,9 +308,9 @@ def apply_fused_adam(adam, variables, gradients):
             grad=tf.cast(gradient, dtype),
         )
 
-    adam.update_step = update_step
+    adam.update_step, adam._all_reduce_sum_gradients = update_step, lambda pairs: pairs
     adam.apply(gradients, variables)
-    del adam.update_step
+    del adam.update_step, adam._all_reduce_sum_gradients
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import ops
+from tensorflow.python.eager import context
 
 from gan_keras import callbacks, losses, watching
 from gan_keras.conditional import (
@@ -191,6 +192,38 @@ def test_stopped_and_resumed_is_never_stopped(make, make_images, labels, tmp_pat
         part.fit(images, labels, batch_size=4, epochs=epochs, callbacks=[callbacks.Resume(tmp_path / "c")], verbose=0)
     for a, b in zip(weights(part), weights(whole), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_no_weight_is_read_while_it_is_updated(make, make_images, labels):
+    """In the graph that runs after TensorFlow's optimizations, an update comes before or after each read, always."""
+    recorder = context.context()
+    recorder.enable_run_metadata()
+    try:
+        make().fit(make_images(20, SHAPE), labels, batch_size=4, steps_per_epoch=2, verbose=0)
+        graphs = [one.post_optimization_graph.node for one in recorder.export_run_metadata().function_graphs]
+    finally:
+        recorder.disable_run_metadata()
+    (nodes,) = [nodes for nodes in graphs if any(node.op == "ResourceApplyAdam" for node in nodes)]
+    in_a_round = [node for node in nodes if node.op != "NextIteration"]
+    inputs = {node.name: [i.lstrip("^").split(":")[0] for i in node.input] for node in in_a_round}
+
+    def earlier(name):
+        """All nodes that are done before this one starts, in one iteration."""
+        found, todo = set(), [name]
+        while todo:
+            new = set(inputs.get(todo.pop(), ())) - found
+            found |= new
+            todo += new
+        return found
+
+    reads = [node for node in nodes if node.op == "ReadVariableOp"]
+    before = {node.name: earlier(node.name) for node in nodes if node.op in ("ReadVariableOp", "ResourceApplyAdam")}
+    pairs = 0
+    for update in (node for node in nodes if node.op == "ResourceApplyAdam"):
+        for read in (read for read in reads if read.input[0] == update.input[0]):
+            assert read.name in before[update.name] or update.name in before[read.name], read.name
+            pairs += 1
+    assert pairs > 10
 
 
 def test_the_average_of_the_weights_is_kept(make, make_images, labels):
