@@ -255,10 +255,10 @@ def mover(network, optimizer, fast):
 
 @contextlib.contextmanager
 def quick_matmul_gradient():
-    """Let a tape compute the gradient `g @ W.T` of a product as `(W @ g.T).T`, which is the same, for speed on CPUs.
+    """Let a tape compute the gradient `g @ W.T` of a product by TensorFlow's kernel for stacks of matrices.
 
-    With a batch of 32 and the counterfeiter's layers it takes a half to a fifth of the time: TensorFlow copies the
-    second matrix into another order before it multiplies, and for a large transposed one that copy is the slow part.
+    The result is the same. With a batch of 32 and the counterfeiter's layers it takes up to a quarter of the time: the
+    usual kernel first copies a large transposed matrix into another order, which takes longer than to multiply by it.
     There is no public way to choose a gradient; where TensorFlow's registry of them is not found, all stays as usual.
     """
     registry = getattr(getattr(framework_ops, "_gradient_registry", None), "_registry", {})
@@ -272,7 +272,7 @@ def quick_matmul_gradient():
         if 0 in skipped or op.get_attr("transpose_a") or op.get_attr("transpose_b") or not upstream.dtype.is_floating:
             return usual["type"](op, upstream)
         left, right = op.inputs
-        to_left = tf.transpose(tf.matmul(right, upstream, transpose_b=True))
+        to_left = tf.raw_ops.BatchMatMulV2(x=upstream, y=right, adj_y=True)
         return to_left, None if 1 in skipped else tf.matmul(left, upstream, transpose_a=True)
 
     registry["MatMul"] = usual | {"type": gradient}
