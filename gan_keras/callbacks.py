@@ -53,13 +53,14 @@ class Watch(Curves):
     """Watch `GAN.fit`: a live picture of the same latent points and the curves, and every few iterations a frame.
 
     Args:
-        every: keep a frame at least every so many iterations.
+        every: keep a frame at least every so many iterations, and the last.
         folder: where to save each frame's grid as a PNG; None saves nothing.
         log_dir: where to write each frame for TensorBoard, beside the losses of `keras.callbacks.TensorBoard`.
         noise: the latent points `(N, latent_dim)`; by default `watching.fixed_noise()`.
 
     Attributes:
-        frames: list of `(iteration, images)`, for `watching.rows_of_frames` and `watching.animation`.
+        frames: list of `(iteration, images)`, iterations as the GAN counts them, for `watching.rows_of_frames` and
+            `watching.animation`.
         history: as `Curves`.
 
     Raises:
@@ -79,22 +80,31 @@ class Watch(Curves):
     def on_train_begin(self, logs=None):
         if self.watcher is None:
             noise = watching.fixed_noise(self.model.latent_dim) if self.noise is None else self.noise
-            self.watcher = watching.Watcher(self.model.sampler(len(noise)), noise=noise, **self.options)
+            before = int(self.model.iteration.numpy())
+            self.watcher = watching.Watcher(self.model.sampler(len(noise)), noise=noise, before=before, **self.options)
             self.writer = None if self.log_dir is None else tf.summary.create_file_writer(str(self.log_dir))
             self.write()
-        self.watcher.steps = None
-        if self.params["steps"]:
-            self.watcher.steps = self.params["steps"] * self.params["epochs"]
+        self.watcher.steps, self.planned = None, False
+
+    def on_epoch_begin(self, epoch, logs=None):
+        super().on_epoch_begin(epoch, logs)
+        if not self.planned and self.params["steps"]:  # with a checkpoint put back, the first epoch may be any
+            self.watcher.steps = self.start + self.params["steps"] * (self.params["epochs"] - epoch)
+        self.planned = True
 
     def on_train_batch_end(self, batch, logs=None):
         super().on_train_batch_end(batch, logs)
-        before = len(self.frames)
-        self.watcher(self.history)
-        if len(self.frames) > before:
-            self.write()
+        self.look()
 
     def on_train_end(self, logs=None):
-        self.watcher(self.history, end=True)
+        self.look(end=True)
+
+    def look(self, end=False):
+        """Let the watcher draw and, if it has kept a frame, write it."""
+        count = len(self.frames)
+        self.watcher(self.history, end)
+        if len(self.frames) > count:
+            self.write()
 
     def write(self):
         """The newest frame to TensorBoard."""

@@ -126,21 +126,22 @@ class Watcher:
     Args:
         generator: the network to sample from, in inference mode.
         steps: how many iterations there will be, for the progress.
-        every: keep a frame every so many iterations; `frames` is the list of `(iteration, images)`.
+        every: keep a frame every so many iterations, and the last; `frames` is the list of `(iteration, images)`.
         folder: where to save each frame's grid as a PNG named by its iteration; None saves nothing.
         noise: the latent points `(N, latent_dim)`; by default `fixed_noise()`.
+        before: how many iterations the generator has behind it, those in the history not counted.
 
     Raises:
         OSError: if the folder cannot be written.
     """
 
-    def __init__(self, generator, steps=None, every=200, folder=None, noise=None):
-        self.generator, self.steps, self.every = generator, steps, check_number(every, "every")
+    def __init__(self, generator, steps=None, every=200, folder=None, noise=None, before=0):
+        self.generator, self.steps, self.every, self.before = generator, steps, check_number(every, "every"), before
         latent_dim = generator.input_shape[-1]
         self.noise = fixed_noise(latent_dim) if noise is None else check_noise(noise, latent_dim)
         self.folder = None if folder is None else writable_folder(folder)
         self.live, self.frames, self.started = Live(), [], None
-        self.keep_frame(0)
+        self.keep_frame(before)
 
     def sample(self):
         """Images of the fixed latent points, now."""
@@ -154,10 +155,11 @@ class Watcher:
             show(grid(images), self.folder / f"iteration_{iteration:05d}.png")
 
     def __call__(self, history, end=False):
-        iteration = len(history.get("d_loss", []))
+        iteration = self.before + len(history.get("d_loss", []))
         if self.started is None:
             self.started = (time.monotonic(), iteration - 1)
-        if not end and iteration // self.every > self.frames[-1][0] // self.every:
+        newest = self.frames[-1][0]
+        if iteration > newest if end else iteration // self.every > newest // self.every:
             self.keep_frame(iteration)
             self.report(history, iteration)
         if end or self.live.due():

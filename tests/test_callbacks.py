@@ -142,6 +142,17 @@ def test_watch_goes_on_in_a_second_call_of_fit(make_pair, make_images):
     assert len(watch.history["g_loss"]) == 20
 
 
+def test_watch_of_a_training_that_goes_on_from_a_checkpoint_counts_from_there(make_pair, make_images, tmp_path):
+    for epochs, expected in ((1, [0, 5, 10]), (3, [10, 15, 20, 25, 30]), (3, [30])):
+        gan, watch = GAN(*make_pair()[:2]), callbacks.Watch(every=5, folder=tmp_path / "grids")
+        gan.compile(steps_per_execution=5)
+        going_on = [callbacks.Resume(tmp_path / "checkpoint"), watch]
+        gan.fit(make_images(40), batch_size=4, epochs=epochs, verbose=0, callbacks=going_on)
+        assert [iteration for iteration, _ in watch.frames] == expected
+        assert watch.watcher.steps == (10 * epochs if len(expected) > 1 else None)
+    assert len(list((tmp_path / "grids").iterdir())) == 7
+
+
 def test_watch_writes_files_and_for_tensorboard(fit, tmp_path):
     fit(callbacks.Watch(every=10, folder=tmp_path / "grids", log_dir=tmp_path / "board"))
     names = [f"iteration_{i:05d}.png" for i in (0, 10, 20)]

@@ -3,8 +3,11 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
+
+import numpy as np
 
 import gan_keras
 
@@ -30,6 +33,20 @@ def test_import_prints_nothing_and_leaves_stderr_working():
 def test_every_public_name_is_a_module_that_is_imported():
     for name in gan_keras.__all__:
         assert getattr(gan_keras, name).__name__ == f"gan_keras.{name}"
+
+
+def test_the_readmes_lines_for_your_own_images_run_as_printed(tmp_path):
+    """In a folder with a small `my_images.npy`, in colour, and twice: the second time there is nothing left to do."""
+    (lines,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    np.save(tmp_path / "my_images.npy", np.random.default_rng(0).integers(0, 256, (64, 8, 10, 3), "uint8"))
+    for _ in range(2):
+        done = python(f"import os\nos.chdir({str(tmp_path)!r})\n{lines}", PYTHONPATH=str(ROOT))
+        assert done.returncode == 0, done.stderr
+    assert "Going on after epoch 20" in done.stdout
+    assert (tmp_path / "my_generator.keras").stat().st_size > 10_000
+    first, last = sorted((tmp_path / "my_grids").iterdir())
+    assert (first.name, last.name) == ("iteration_00000.png", "iteration_00040.png")
+    assert first.read_bytes() != last.read_bytes()
 
 
 def test_another_backend_in_the_environment_is_refused_with_the_way_out():

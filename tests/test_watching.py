@@ -233,10 +233,10 @@ def feed(watcher, count, start=0):
     watcher(history, end=True)
 
 
-def test_watcher_keeps_a_frame_at_0_and_every_few_iterations(pair, outside_a_notebook):
+def test_watcher_keeps_a_frame_at_0_every_few_iterations_and_at_the_end(pair, outside_a_notebook):
     watcher = watching.Watcher(pair[0], every=3)
     feed(watcher, 10)
-    assert [iteration for iteration, _ in watcher.frames] == [0, 3, 6, 9]
+    assert [iteration for iteration, _ in watcher.frames] == [0, 3, 6, 9, 10]
 
 
 def test_watcher_samples_the_same_points_in_inference_mode(make_pair, outside_a_notebook):
@@ -285,6 +285,7 @@ def test_progress_is_a_line_for_each_frame(pair, outside_a_notebook, capsys):
     assert capsys.readouterr().out.splitlines() == [
         "iteration 1,000 of 2,500: d_loss 0.250, g_loss 1.500, 0 s, 0 s left",
         "iteration 2,000 of 2,500: d_loss 0.250, g_loss 1.500, 0 s, 0 s left",
+        "iteration 2,500 of 2,500: d_loss 0.250, g_loss 1.500, 0 s, 0 s left",
     ]
 
 
