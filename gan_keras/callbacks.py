@@ -84,13 +84,12 @@ class Watch(Curves):
             self.watcher = watching.Watcher(self.model.sampler(len(noise)), noise=noise, before=before, **self.options)
             self.writer = None if self.log_dir is None else tf.summary.create_file_writer(str(self.log_dir))
             self.write()
-        self.watcher.steps, self.planned = None, False
+        self.watcher.steps = None
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
-        if not self.planned and self.params["steps"]:  # with a checkpoint put back, the first epoch may be any
+        if self.params["steps"]:  # with a checkpoint put back, the first epoch may be any
             self.watcher.steps = self.start + self.params["steps"] * (self.params["epochs"] - epoch)
-        self.planned = True
 
     def on_train_batch_end(self, batch, logs=None):
         super().on_train_batch_end(batch, logs)

@@ -159,7 +159,8 @@ class Watcher:
         if self.started is None:
             self.started = (time.monotonic(), iteration - 1)
         newest = self.frames[-1][0]
-        if iteration > newest if end else iteration // self.every > newest // self.every:
+        every = 1 if end else self.every
+        if iteration // every > newest // every:
             self.keep_frame(iteration)
             self.report(history, iteration)
         if end or self.live.due():
