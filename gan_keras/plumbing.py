@@ -175,7 +175,8 @@ def shuffled_batches(images, batch_size, seed, start=0):
         return tf.data.Dataset.from_tensor_slices(tf.reshape(order[: in_a_pass * batch_size], (in_a_pass, batch_size)))
 
     passes = tf.data.Dataset.counter(start // in_a_pass).flat_map(one_pass)
-    return gathered(passes.skip(start % in_a_pass), images, *labels)
+    at_once = min(16, max(1, 2**22 // images[:batch_size].nbytes))  # a few MB
+    return gathered(passes.skip(start % in_a_pass), images, *labels, at_once=at_once)
 
 
 def published_batches(images, batch_size, seed, replace=False):
@@ -202,10 +203,11 @@ def published_batches(images, batch_size, seed, replace=False):
     return gathered(tf.data.Dataset.counter().flat_map(one_pass), images)
 
 
-def gathered(batches, images, *labels):
+def gathered(batches, images, *labels, at_once=1):
     """The images (and labels) of which a Dataset holds the row numbers, batch by batch.
 
-    NumPy gathers them: TensorFlow would first copy all images, which takes longer than hundreds of iterations.
+    NumPy gathers them: TensorFlow would first copy all images, which takes longer than hundreds of iterations. It does
+    so for `at_once` batches (of one size) in a call, because a call costs as much as the copying of a few batches.
     """
     images = np.asarray(images, dtype=keras.config.floatx())
     parts = (images, *labels)
@@ -219,7 +221,8 @@ def gathered(batches, images, *labels):
     plainly = tf.data.Options()  # rewriting this little pipeline would take longer than it saves
     plainly.experimental_optimization.apply_default_optimizations = False
     plainly.autotune.enabled = False
-    return batches.map(pick).with_options(plainly).prefetch(2)
+    blocks = batches.batch(at_once, drop_remainder=True).map(pick).with_options(plainly)
+    return blocks.prefetch(1 if at_once > 1 else 2).unbatch()
 
 
 def mover(network, optimizer, fast):
@@ -248,7 +251,8 @@ def mover(network, optimizer, fast):
         share = optimizer.scale_loss(tf.ones_like(loss) / replicas)  # replicas add up their gradients
         with backwards():
             gradients = tape.gradient(loss, variables, output_gradients=share)
-        apply(gradients)
+        with no_sum_over_replicas(optimizer) if replicas == 1 else contextlib.nullcontext():
+            apply(gradients)
 
     return move
 
@@ -283,12 +287,7 @@ def quick_matmul_gradient():
 
 
 def apply_fused_adam(adam, variables, gradients):
-    """What `adam.apply` does, by TensorFlow's kernel for Adam, which goes through memory once (Kingma and Ba 2015).
-
-    But for Keras's sum over replicas, here of one: it ties all gradients together in one operation, for the sake of
-    which TensorFlow's graph optimizer drops the rule "update a bias only after the penalty has read it", and which it
-    then takes apart. Now and then the penalty of a conditional D met the new bias.
-    """
+    """What `adam.apply` does, by TensorFlow's kernel for Adam, which goes through memory once (Kingma and Ba 2015)."""
     dtype = variables[0].dtype
     step = tf.cast(adam.iterations + 1, dtype)  # read once, not once for each variable
     power_1, power_2 = ops.cast(adam.beta_1, dtype) ** step, ops.cast(adam.beta_2, dtype) ** step
@@ -308,9 +307,24 @@ def apply_fused_adam(adam, variables, gradients):
             grad=tf.cast(gradient, dtype),
         )
 
-    adam.update_step, adam._all_reduce_sum_gradients = update_step, lambda pairs: pairs
+    adam.update_step = update_step
     adam.apply(gradients, variables)
-    del adam.update_step, adam._all_reduce_sum_gradients
+    del adam.update_step
+
+
+@contextlib.contextmanager
+def no_sum_over_replicas(optimizer):
+    """Let an optimizer leave out Keras's sum of gradients over replicas where there is one.
+
+    The sum ties all gradients together in one operation, for the sake of which TensorFlow's graph optimizer drops the
+    rule "update a bias only after the penalty has read it", and which it then takes apart. Now and then the penalty of
+    a conditional D met the new bias.
+    """
+    optimizer._all_reduce_sum_gradients = lambda pairs: pairs
+    try:
+        yield
+    finally:
+        del optimizer._all_reduce_sum_gradients
 
 
 @contextlib.contextmanager
