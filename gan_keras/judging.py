@@ -224,6 +224,8 @@ def density_coverage(real, fake, k=5):
 def nearest_neighbours(samples, reference):
     """For each sample the most similar example of a reference set: is it memory or invention?
 
+    Goodfellow et al. (2014, figure 2) show such pairs.
+
     Args:
         samples: numbers `(N, ...)`, such as images or features.
         reference: numbers `(M, ...)` of the same shape.
@@ -245,6 +247,8 @@ def nearest_neighbours(samples, reference):
 
 def digit_histogram(digits):
     """Which digits are there, as the judge reads them.
+
+    How many classes there are, and the divergence, as Metz et al. (2017, Unrolled GANs) count modes.
 
     Args:
         digits: images `(N, 28, 28, 1)` in [-1, 1], or class probabilities `(N, classes)`.
