@@ -127,11 +127,16 @@ class Watchdog(Windows):
 
     Attributes:
         reports: list of `(iteration, message)`.
+
+    Raises:
+        ValueError: if an argument is wrong, or there is only one image.
     """
 
     def __init__(self, images, window=500):
         super().__init__()
         images = check_images(images)
+        if len(images) < 2:
+            raise ValueError("images: expected at least 2, to see how different they are, got 1")
         self.window = check_number(window, "window")
         self.apart = nearest_neighbour(images[:: max(1, len(images) // 64)][:64])
         self.reports, self.said = [], set()
@@ -176,6 +181,8 @@ class Watchdog(Windows):
 
 
 def nearest_neighbour(images):
-    """The median over images of the Euclidean distance to the most similar other one."""
+    """The median over images of the Euclidean distance to the most similar other one; NaN if a pixel is not finite."""
     flat = np.reshape(images, (len(images), -1)).astype("float64")
+    if not np.isfinite(flat).all():
+        return float("nan")
     return float(np.median(np.sqrt(neighbour_radii(flat, k=1))))

@@ -221,8 +221,7 @@ def gathered(batches, images, *labels, at_once=1):
     plainly = tf.data.Options()  # rewriting this little pipeline would take longer than it saves
     plainly.experimental_optimization.apply_default_optimizations = False
     plainly.autotune.enabled = False
-    blocks = batches.batch(at_once, drop_remainder=True).map(pick).with_options(plainly)
-    return blocks.prefetch(1 if at_once > 1 else 2).unbatch()
+    return batches.batch(at_once, drop_remainder=True).map(pick).with_options(plainly).prefetch(2).unbatch()
 
 
 def mover(network, optimizer, fast):

@@ -94,6 +94,13 @@ def test_both_are_reported(watch):
 def test_what_it_needs_is_named():
     with pytest.raises(ValueError, match=r"^images: expected 4 axes"):
         callbacks.Watchdog(np.zeros((3, 4)))
+    with pytest.raises(ValueError, match=r"^images: expected at least 2"):
+        callbacks.Watchdog(np.zeros((1, 4, 4, 1)))
+
+
+def test_images_that_are_not_finite_are_left_to_stop_on_nan(watch, monkeypatch):
+    monkeypatch.setattr(Model, "generator", lambda self, noise, training: ops.full((64, 4, 4, 1), np.nan))
+    assert watch(HEALTHY) == []
 
 
 @pytest.fixture
