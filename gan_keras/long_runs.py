@@ -27,7 +27,7 @@ from gan_keras.recipes import RECIPES, Blogathon, FromScratch, adam, published_s
 from gan_keras.watching import fixed_noise, grid
 
 SEEDS = (0, 1, 2)
-# At the published length, or as many iterations as one core of a server of 2026 does in about ten minutes.
+# At the published length, or as many iterations as one free core of a server of 2026 does in about ten minutes.
 AT_MOST = {"from_scratch": 8000, "lecture_notes": 13000, "paper_walkthrough": 21000}
 SHORT = 1500  # iterations of a recipe beside its changes
 RMSPROP = {"class_name": "RMSprop", "config": {"learning_rate": 8e-4, "clipvalue": 1.0}}  # the article's alternative
@@ -40,6 +40,7 @@ CHANGES = {
     "dropout in D": ("blogathon", {"discriminator": ("512 leaky dropout", "256 leaky dropout", "128 leaky dropout")}),
     "D first, fresh fakes": ("blogathon", {"game": FromScratch}),
     "G first, same fakes": ("counterfeiter", {"game": Blogathon}),
+    "D first, one update": ("counterfeiter", {"game": FromScratch}),
     "RMSprop 8e-4": ("counterfeiter", {"optimizer": RMSPROP}),
     "Adam 8e-4": ("counterfeiter", {"optimizer": adam(8e-4, beta_1=0.5, epsilon=1e-7)}),
     "SGD 0.1": ("counterfeiter", {"optimizer": SGD}),
