@@ -171,6 +171,31 @@ def test_convolutional_shapes_for_other_images_and_latent_sizes(image_shape, lat
     assert discriminator(images).shape == (4, 1)
 
 
+def test_choice_is_the_largest_number_of_the_first_half(rng):
+    noise = rng.normal(size=(50, 9)).astype("float32")
+    chosen = np.asarray(models.choose(noise, strength=3.0))
+    assert np.array_equal(chosen[:, :4], 3 * np.eye(4)[noise[:, :4].argmax(axis=1)])
+    assert np.array_equal(chosen[:, 4:], noise[:, 4:])
+
+
+def test_convolutional_generator_sees_the_choice_and_the_other_half_only(rng, tmp_path):
+    generator = models.build_dcgan_generator(6, (8, 8, 1))
+    noise = rng.normal(size=(20, 6)).astype("float32")
+    same, other = noise.copy(), noise.copy()
+    same[np.arange(20), noise[:, :3].argmax(axis=1)] += 1  # larger still: the same choice
+    other[:, :3] *= -1  # the smallest is the largest now
+    images = np.asarray(generator(noise))
+    assert np.array_equal(images, generator(same))
+    assert (np.abs(images - generator(other)).max(axis=(1, 2, 3)) > 1e-4).all()
+    generator.save(tmp_path / "generator.keras")
+    assert np.array_equal(images, keras.models.load_model(tmp_path / "generator.keras")(noise))
+
+
+def test_convolutional_generator_needs_two_numbers():
+    with pytest.raises(ValueError, match="latent_dim"):
+        models.build_dcgan_generator(1)
+
+
 def test_convolutional_discriminator_answers_with_a_logit():
     assert models.build_dcgan_discriminator().layers[-1].activation is keras.activations.linear
     kinds = {type(layer) for layer in models.build_dcgan_discriminator().layers}
