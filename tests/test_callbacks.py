@@ -38,8 +38,8 @@ class Number:
 def watch(make_images, capsys):
     """Run the watchdog over accuracies `(real, fake)`, one pair an iteration; return what it reported."""
 
-    def run(accuracies, modes=64, steps_per_epoch=300, at_once=10):
-        dog, model = callbacks.Watchdog(make_images(70, (4, 4, 1))), Model(modes)
+    def run(accuracies, modes=64, steps_per_epoch=300, at_once=10, images=None):
+        dog, model = callbacks.Watchdog(make_images(70, (4, 4, 1)) if images is None else images), Model(modes)
         model.iteration = Number()
         dog.set_model(model)
         dog.on_train_begin()
@@ -85,6 +85,13 @@ def test_a_collapsed_generator_is_reported_once(watch, modes):
     [(iteration, message)] = watch(HEALTHY, modes=modes)
     assert iteration == 1000
     assert "the generator has collapsed" in message
+
+
+@pytest.mark.parametrize(("share", "reports"), [(0.4, 1), (0.6, 0)])
+def test_alike_is_less_than_half_of_the_distance_between_real_images(watch, monkeypatch, rng, share, reports):
+    real = rng.normal(size=(64, 4, 4, 1)).clip(-1, 1).astype("float32")
+    monkeypatch.setattr(Model, "generator", lambda self, noise, training: ops.convert_to_tensor(share * real))
+    assert len(watch(HEALTHY, images=real)) == reports
 
 
 def test_both_are_reported(watch):
