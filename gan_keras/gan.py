@@ -29,6 +29,8 @@ class GAN(keras.Model):
         ValueError: if the generator does not draw what the discriminator looks at.
     """
 
+    ignores = ()  # arguments of `compile` that a subclass has no use for, and so refuses: "d_steps", "penalty"
+
     def __init__(self, generator, discriminator, seed=0, **kwargs):
         super().__init__(**kwargs)
         check_pair(generator, discriminator)
@@ -57,7 +59,7 @@ class GAN(keras.Model):
         Raises:
             ValueError: if an argument is wrong or does not fit the networks.
         """
-        optimizers = check_compile(self, d_optimizer, g_optimizer, loss, penalty, options)
+        optimizers = check_compile(self, d_optimizer, g_optimizer, loss, penalty, d_steps, options)
         self.at_most = options.setdefault("steps_per_execution", 50)
         super().compile(None, jit_compile=False, **options)
         self.loss, self.penalty, self.d_steps = Loss(*loss), penalty, check_number(d_steps, "d_steps")

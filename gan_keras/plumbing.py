@@ -14,7 +14,7 @@ from gan_keras.checks import check_features, check_images, check_noise, check_nu
 from gan_keras.losses import ends_in_sigmoid
 
 
-def check_compile(gan, d_optimizer, g_optimizer, loss, penalty, options):
+def check_compile(gan, d_optimizer, g_optimizer, loss, penalty, d_steps, options):
     """Check what `GAN.compile` is given; returns both optimizers, Adam where none is given."""
     if unknown := set(options) - {"steps_per_execution", "run_eagerly"}:
         raise ValueError(f"{min(unknown)}: not an argument of GAN.compile")
@@ -47,6 +47,9 @@ def check_compile(gan, d_optimizer, g_optimizer, loss, penalty, options):
         )
     if penalty is not None and not callable(penalty):
         raise ValueError(f"penalty: expected a function of (discriminator, real, fake, seed), got {penalty!r}")
+    for name, value, only in (("penalty", penalty, None), ("d_steps", d_steps, 1)):
+        if name in gan.ignores and value != only:
+            raise ValueError(f"{name}: {type(gan).__name__} trains only with {name}={only}, got {value!r}")
     return optimizers
 
 

@@ -13,8 +13,11 @@ from gan_keras.gan import GAN
 from gan_keras.plumbing import published_batches
 
 
+@keras.saving.register_keras_serializable("gan_keras")
 class FromScratch(GAN):
     """D trains once, on the sum of its two losses; its fakes come from G in training mode, as usual in PyTorch."""
+
+    ignores = ("d_steps",)
 
     def train_step(self, real):
         fake = self.generator(self.sample_noise(real), training=True)
@@ -22,8 +25,11 @@ class FromScratch(GAN):
         return self.report(logs | self.train_generator(self.sample_noise(real)))
 
 
+@keras.saving.register_keras_serializable("gan_keras")
 class Blogathon(GAN):
     """G goes first; D then trains once, on the mean of its two losses, and sees the same fakes."""
+
+    ignores = ("d_steps", "penalty")
 
     def train_step(self, real):
         with tf.GradientTape() as tape:
@@ -40,8 +46,11 @@ class Blogathon(GAN):
         return self.judged(loss, on_real, on_fake)
 
 
+@keras.saving.register_keras_serializable("gan_keras")
 class PaperWalkthrough(GAN):
     """D trains once, on real and generated images shuffled into one batch."""
+
+    ignores = ("penalty",)
 
     def train_discriminator(self, real, fake):
         images = ops.concatenate([real, fake])

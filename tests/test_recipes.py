@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from keras import layers, ops
 
-from gan_keras import callbacks, long_runs, plumbing, recipes
+from gan_keras import callbacks, long_runs, losses, plumbing, recipes
 from gan_keras.gan import GAN
 from gan_keras.recipes import RECIPES, build_recipe, published_steps, train_recipe
 
@@ -371,3 +371,45 @@ def test_games_are_gans():
         recipes.FromScratch,
         recipes.PaperWalkthrough,
     }
+
+
+GAMES = (recipes.FromScratch, recipes.Blogathon, recipes.PaperWalkthrough)
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_games_are_saved_and_loaded(game, make_images, tmp_path):
+    """Without `custom_objects`, and going on where they were."""
+    images = make_images(12)
+    keras.utils.set_random_seed(1)
+    gan = game(*build_recipe(RECIPES["counterfeiter"]._replace(generator=("8 leaky",)), images.shape[1:]))
+    gan.compile()
+    gan.fit(images, batch_size=4, verbose=0)
+    gan.save(tmp_path / "gan.keras")
+    loaded = keras.saving.load_model(tmp_path / "gan.keras")
+    assert type(loaded) is game
+    for one in (gan, loaded):
+        one.fit(images, batch_size=4, verbose=0)
+    for one, other in zip(loaded.get_weights(), gan.get_weights(), strict=True):
+        assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("game", GAMES)
+@pytest.mark.parametrize(("name", "value"), [("d_steps", 2), ("penalty", losses.r1)])
+def test_games_refuse_what_they_would_ignore(game, name, value, make_images):
+    """Each argument of `compile` either changes the training or is refused."""
+    images = make_images(8)
+
+    def trained(**options):
+        keras.utils.set_random_seed(1)
+        g, _ = build_recipe(RECIPES["counterfeiter"]._replace(generator=("8 leaky",)), images.shape[1:])
+        gan = game(g, keras.Sequential([keras.Input(images.shape[1:]), layers.Flatten(), layers.Dense(1)]))
+        gan.compile(loss=losses.NON_SATURATING_FROM_LOGITS, **options)
+        gan.fit(images, batch_size=4, verbose=0)
+        return gan.discriminator.get_weights()
+
+    if name in game.ignores:
+        with pytest.raises(ValueError, match=f"{name}: {game.__name__}"):
+            trained(**{name: value})
+    else:
+        plain, other = trained(), trained(**{name: value})
+        assert any(not np.array_equal(a, b) for a, b in zip(plain, other, strict=True))
