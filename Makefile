@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 NOTEBOOKS ?= $(wildcard notebooks/*.ipynb notebooks/solutions/*.ipynb)
 RUN := 06_train_the_gan
-TIMED := notebooks/07_faster.ipynb notebooks/11_wasserstein.ipynb
+TIMED := notebooks/07_faster.ipynb notebooks/13_wasserstein.ipynb
 unexport COLUMNS JUPYTER_COLUMNS
 
 .PHONY: help run test lab render lint urls

@@ -1,4 +1,4 @@
-"""The long table of notebook 13: what computed `long_runs.csv` and `long_runs_*.png`, and what reads them.
+"""The long table of notebook 10: what computed `long_runs.csv` and `long_runs_*.png`, and what reads them.
 
 `python -m gan_keras.long_runs FOLDER` trains every recipe and every change with three seeds on the whole MNIST, which
 takes hours. It writes a row after each run and goes on where it was stopped; a second process, with `backwards` behind
