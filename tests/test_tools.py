@@ -1,0 +1,217 @@
+"""tools/notebooks.py: the form in which notebooks are stored."""
+
+import base64
+import copy
+import importlib.util
+import io
+import json
+import pathlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+PATH = pathlib.Path(__file__).resolve().parent.parent / "tools" / "notebooks.py"
+SPEC = importlib.util.spec_from_file_location("tools_notebooks", PATH)
+tool = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(tool)
+FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}
+
+
+def text(source, name="3f2a9c01", **metadata):
+    return {"cell_type": "markdown", "id": name, "metadata": metadata, "source": source.splitlines(keepends=True)}
+
+
+def code(source, name="3f2a9c01", outputs=(), **metadata):
+    cell = text(source, name, **metadata)
+    return cell | {"cell_type": "code", "execution_count": 1, "outputs": list(outputs)}
+
+
+def notebook(*cells):
+    language = {"name": "python", "version": "3.13.1", "mimetype": "text/x-python"}
+    metadata = {"kernelspec": {"name": "python3"}, "language_info": language, "widgets": {}}
+    return {"cells": list(cells), "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+
+
+def tidied(*cells):
+    data = notebook(*cells)
+    tool.tidy(data)
+    return data["cells"]
+
+
+def ids(*cells):
+    return [cell["id"] for cell in tidied(*cells)]
+
+
+def as_output(png):
+    return {"output_type": "display_data", "metadata": {}, "data": {"image/png": base64.b64encode(png).decode()}}
+
+
+def chunks(png):
+    names, start = [], 8
+    while start < len(png):
+        names.append(png[start + 4 : start + 8])
+        start += 12 + int.from_bytes(png[start : start + 4], "big")
+    return names
+
+
+def without_text(png):
+    return base64.b64decode(tool.without_text(base64.b64encode(png).decode()))
+
+
+def test_a_slug_stays_whatever_the_cell_says():
+    assert ids(text("## 1. Something else", "what-flows-back"), code("a = 1", "train-loop")) == [
+        "what-flows-back",
+        "train-loop",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["7", "3f2a9c01", "8f14e45f-ceea-467f-a8d5-91e0b1d0c9f2", "vXkT_92a", "", "no", "a" * 41, "-a-b", "ab--cd"]
+)
+def test_any_other_id_becomes_a_slug(name):
+    assert not tool.is_slug(name)
+    assert ids(text("## 2. What flows back", name)) == ["what-flows-back"]
+
+
+def test_a_cell_without_id_gets_one():
+    cell = text("# 03 · The police")
+    del cell["id"]
+    data = notebook(cell) | {"nbformat_minor": 2}
+    tool.tidy(data)
+    assert data["cells"][0]["id"] == "the-police"
+    assert data["nbformat_minor"] == 5
+
+
+@pytest.mark.parametrize(
+    ("cell", "name"),
+    [
+        (text("## 4. Fréchet's distance, and a CamelCase"), "frechet-distance-and-a-camel-case"),
+        (text("To watch, we send the same points through [G](glossary.md#generator)."), "to-watch"),
+        (text("Now one round of the game with $x = 1$."), "now-one-round-of"),
+        (code("import os\n\nimport numpy as np"), "imports"),
+        (code("@tf.function\ndef play(g, d):\n    return 1"), "play"),
+        (code("class DiffAugment:\n    pass"), "diff-augment"),
+        (code("for step in range(3):\n    d_loss = step"), "d-loss"),
+        (code("fig, axes = plt.subplots()\naxes.plot(curve)\nplt.show()"), "draw-curve"),
+        (code("assert np.allclose(means, 0)", tags=["check"]), "check-means"),
+        (code("URL = 1", tags=["setup"]), "setup"),
+        (code("%matplotlib inline\nsizes = [1]"), "sizes"),
+        (code("not Python at all"), "code-2"),
+    ],
+)
+def test_a_name_says_what_the_cell_is_about(cell, name):
+    assert ids(cell) == [name]
+
+
+def test_names_are_unique_in_a_file():
+    same = [code("a_name = other_name"), code("a_name = third_name")]
+    assert ids(text("## 1. Part"), *same, code("a_name = other_name"), code("a_name = other_name")) == [
+        "part",
+        "a-name",
+        "a-name-third-name",
+        "a-name-other-name",
+        "a-name-part",
+    ]
+    assert ids(code("sizes = 1", "copied"), code("sizes = 1", "copied")) == ["copied", "sizes"]
+    many = ids(*[code("value = 1") for _ in range(12)])
+    assert len(set(many)) == 12
+    assert all(tool.is_slug(name) for name in many)
+
+
+def test_matplotlib_pngs_lose_their_text_and_nothing_else():
+    from matplotlib.figure import Figure
+
+    figure, file = Figure(figsize=(2, 1)), io.BytesIO()
+    figure.subplots().plot([1, 2, 4])
+    figure.savefig(file, format="png")
+    before = file.getvalue()
+    assert b"tEXt" in chunks(before)
+    after = without_text(before)
+    assert chunks(after) == [name for name in chunks(before) if name != b"tEXt"]
+    assert b"Matplotlib" not in after
+    assert np.array_equal(Image.open(io.BytesIO(after)), Image.open(io.BytesIO(before)))
+    assert without_text(after) == after
+
+
+def test_an_animation_still_moves():
+    from gan_keras import watching
+
+    frames = [(i, np.full((4, 8, 8, 1), i / 5 - 1, "float32")) for i in range(6)]
+    plain = watching.animation(frames)
+    assert without_text(plain) == plain
+    head = 8 + 25  # signature and IHDR; a text chunk may follow
+    content = b"Software\0Matplotlib version3.10"
+    chunk = len(content).to_bytes(4, "big") + b"tEXt" + content + bytes(4)
+    after = without_text(plain[:head] + chunk + plain[head:])
+    assert after == plain
+    with Image.open(io.BytesIO(after)) as image:
+        assert (image.is_animated, image.n_frames) == (True, 6)
+
+
+def test_checks_and_setup_are_folded():
+    check, setup = tidied(
+        code("assert True", "a-check", tags=["check"]),
+        code("import os", "setup", tags=["setup", "nbval-ignore-output"]),
+    )
+    assert check["metadata"] == {"tags": ["check"]} | FOLDED
+    assert check["source"] == ["# @title Check\n", "assert True"]
+    assert setup["metadata"] == {"tags": ["setup", "nbval-ignore-output"]} | FOLDED
+    assert setup["source"] == ["# @title Setup: run this cell first\n", "import os"]
+
+
+def test_a_longer_title_stays():
+    (cell,) = tidied(code("# @title Check: ten digits\nassert True", tags=["check"]))
+    assert cell["source"] == ["# @title Check: ten digits\n", "assert True"]
+
+
+def test_other_cells_are_unfolded():
+    shared, former = tidied(
+        code("def f():\n    pass", "shared-f", tags=["shared"], collapsed=True, **FOLDED),
+        code("# @title Check\nassert True", "former-check", **FOLDED),
+    )
+    assert shared["metadata"] == {"tags": ["shared"]}
+    assert former["metadata"] == {}
+    assert former["source"] == ["assert True"]
+
+
+def test_prose_is_never_folded():
+    (cell,) = tidied(text("Read me.", tags=["check"]))
+    assert cell["metadata"] == {"tags": ["check"]}
+    assert cell["source"] == ["Read me."]
+
+
+def test_tidy_is_idempotent_and_leaves_outputs_alone():
+    stream = {"output_type": "stream", "name": "stdout", "text": ["one\n", "two\n"]}
+    data = notebook(
+        text("# 01 · A title"),
+        code("print(1)", outputs=[stream], scrolled=True, execution={"iopub.status.busy": "2026"}),
+        code("assert True", tags=["check"]),
+    )
+    tool.tidy(data)
+    once = copy.deepcopy(data)
+    tool.tidy(data)
+    assert data == once
+    assert data["metadata"] == {"kernelspec": {"name": "python3"}, "language_info": {"name": "python"}}
+    assert data["cells"][1]["outputs"] == [stream]
+    assert data["cells"][1]["execution_count"] == 1
+    assert data["cells"][1]["metadata"] == {}
+
+
+def test_command_line(tmp_path, capsys):
+    path = tmp_path / "notebook.ipynb"
+    path.write_text(json.dumps(notebook(text("## 1. Zwölf ♥"))), encoding="utf-8")
+    before = path.read_bytes()
+    assert tool.main(["--check", str(path)]) == 1
+    assert str(path) in capsys.readouterr().out
+    assert path.read_bytes() == before
+    assert tool.main([str(path)]) == 0
+    after = path.read_bytes()
+    assert after.startswith(b'{\n "cells": [\n')
+    assert after.endswith(b"}\n")
+    assert "Zwölf ♥" in after.decode()
+    capsys.readouterr()
+    assert tool.main(["--check", str(path)]) == 0
+    assert tool.main([str(path)]) == 0
+    assert capsys.readouterr().out == ""
+    assert path.read_bytes() == after
