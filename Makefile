@@ -7,12 +7,13 @@ RUN := 06_train_the_gan
 TIMED := notebooks/07_faster.ipynb notebooks/13_wasserstein.ipynb
 unexport COLUMNS JUPYTER_COLUMNS
 
-.PHONY: help run test lab render lint urls
+.PHONY: help run test lab render fold lint urls
 help:
 	@echo "make run     train a GAN on the digits; pictures and executed notebook in images/runs/"
 	@echo "make test    run every test and every notebook"
 	@echo "make lab     open the series in JupyterLab"
 	@echo "make render  execute notebooks and store their outputs (NOTEBOOKS=... for some of them)"
+	@echo "make fold    bring notebooks into the form they are stored in, without executing them"
 	@echo "make lint    check the style of code and notebooks"
 	@echo "make urls REPO=owner/name   write the repository's address everywhere"
 
@@ -44,15 +45,17 @@ render: .venv/.installed
 	  $(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False $$notebook || exit 1; \
 	done
 	$(BIN)/jupyter nbconvert --to notebook --inplace --coalesce-streams $(NOTEBOOKS)
-	$(BIN)/nbstripout --keep-output --keep-count --extra-keys "metadata.language_info.version metadata.language_info.codemirror_mode \
-	  metadata.language_info.file_extension metadata.language_info.mimetype metadata.language_info.nbconvert_exporter \
-	  metadata.language_info.pygments_lexer" $(NOTEBOOKS)
+	$(BIN)/python tools/notebooks.py $(NOTEBOOKS)
 	@if [ -z "$(filter %$(RUN).ipynb,$(filter-out notebooks/solutions/%,$(NOTEBOOKS)))" ]; then exit 0; fi; \
 	  cp images/runs/$(RUN)/rows.png images/runs/$(RUN)/animation.png images/
+
+fold: .venv/.installed
+	$(BIN)/python tools/notebooks.py $(NOTEBOOKS)
 
 lint: .venv/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python tools/notebooks.py --check
 
 urls: .venv/.installed
 	$(BIN)/python .ci/urls.py "$(REPO)"
