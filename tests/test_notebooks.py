@@ -24,7 +24,7 @@ GAN_METHODS |= {"sample_noise", "judged", "report"}
 # ... and those that `ConditionalGAN` has of its own.
 CONDITIONAL_METHODS = {"train_step", "train_discriminator_at_once", "train_generator"}
 FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}
-# Notebooks with several checks in a section, or checks that do not print what they checked: strike out what is rewritten.
+# Several checks in a section, or checks that do not print what they checked: strike out here what is rewritten.
 NOT_YET = {
     "01_the_game",
     "02_the_digits",

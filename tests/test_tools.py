@@ -29,7 +29,7 @@ def code(source, name="3f2a9c01", outputs=(), **metadata):
 
 def notebook(*cells):
     language = {"name": "python", "version": "3.13.1", "mimetype": "text/x-python"}
-    metadata = {"kernelspec": {"name": "python3"}, "language_info": language, "widgets": {}}
+    metadata = {"kernelspec": {"name": "my-venv"}, "language_info": language, "widgets": {}}
     return {"cells": list(cells), "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
 
 
@@ -192,7 +192,9 @@ def test_tidy_is_idempotent_and_leaves_outputs_alone():
     once = copy.deepcopy(data)
     tool.tidy(data)
     assert data == once
-    assert data["metadata"] == {"kernelspec": {"name": "python3"}, "language_info": {"name": "python"}}
+    assert data["metadata"]["kernelspec"]["name"] == "python3"
+    assert data["metadata"]["language_info"] == {"name": "python"}
+    assert len(data["metadata"]) == 2
     assert data["cells"][1]["outputs"] == [stream]
     assert data["cells"][1]["execution_count"] == 1
     assert data["cells"][1]["metadata"] == {}

@@ -9,6 +9,7 @@ import argparse
 import ast
 import base64
 import builtins
+import copy
 import itertools
 import json
 import pathlib
@@ -19,6 +20,10 @@ import unicodedata
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TITLES = {"setup": "# @title Setup: run this cell first", "check": "# @title Check"}  # Colab shows it on a folded cell
 FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}  # for Colab; for JupyterLab
+PYTHON = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
 SLUG = re.compile(r"(?=.{3,40}$)[a-z][a-z0-9]*(-[a-z0-9]+)*")
 RANDOM = re.compile(r"[0-9a-f]{8,}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # what editors call a new cell
 VAGUE = {*dir(builtins), "np", "tf", "plt", "keras", "fig", "figure", "axes", "axis", "ax", "rng", "name"}
@@ -28,10 +33,7 @@ BARE = ("check", "draw", "code")  # not a name without another word
 def tidy(notebook):
     """Change a notebook, as read from JSON, into the form it is stored in."""
     notebook["nbformat_minor"] = max(notebook["nbformat_minor"], 5)  # the first with cell ids
-    kept = notebook["metadata"]
-    notebook["metadata"] = {key: kept[key] for key in ("kernelspec", "language_info") if key in kept}
-    if "language_info" in kept:
-        notebook["metadata"]["language_info"] = {"name": kept["language_info"]["name"]}
+    notebook["metadata"] = copy.deepcopy(PYTHON)
     for cell in notebook["cells"]:
         cell["metadata"] = {"tags": tags(cell)} if tags(cell) else {}
         if cell["cell_type"] == "code":
@@ -55,7 +57,7 @@ def fold(cell):
     title = next((title for tag, title in TITLES.items() if tag in tags(cell)), "")
     first, _, rest = source(cell).partition("\n")
     if title:
-        cell["metadata"] |= FOLDED
+        cell["metadata"] |= copy.deepcopy(FOLDED)
         if not first.startswith(title):  # `# @title Check: ten digits` may stay
             cell["source"] = f"{title}\n{source(cell)}".splitlines(keepends=True)
     elif first in TITLES.values():
@@ -162,7 +164,7 @@ def main(arguments=None):
     parser.add_argument("files", nargs="*", type=pathlib.Path, help="notebooks (by default all)")
     asked = parser.parse_args(arguments)
     changed = []
-    for path in asked.files or sorted((ROOT / "notebooks").glob("**/*.ipynb")):
+    for path in asked.files or [*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("notebooks/solutions/*.ipynb")]:
         before = path.read_text(encoding="utf-8")
         notebook = json.loads(before)
         tidy(notebook)
@@ -171,7 +173,7 @@ def main(arguments=None):
             changed.append(path)
             if not asked.check:
                 path.write_text(after, encoding="utf-8", newline="\n")
-    for path in changed:
+    for path in sorted(changed):
         print(f"{'not in stored form (make fold)' if asked.check else 'tidied'}: {path}")
     return int(asked.check and bool(changed))
 
