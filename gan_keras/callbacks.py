@@ -1,37 +1,19 @@
 """Callbacks for `GAN.fit`: a live picture, a watchdog, and those of `checkpoints`."""
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from gan_keras import watching
-from gan_keras.checkpoints import Resume, StopOnNaN
-from gan_keras.checks import check_images, check_number
+from gan_keras._plumbing.checkpoints import Resume, StopOnNaN
+from gan_keras._plumbing.checks import check_images, check_number
+from gan_keras._plumbing.windows import WindowMeans
 from gan_keras.data import sample_noise
 from gan_keras.judging import neighbour_radii
 
-__all__ = ["Curves", "Resume", "StopOnNaN", "Watch", "Watchdog"]
+__all__ = ["Curves", "GANMonitor", "Resume", "StopOnNaN", "Watch", "Watchdog"]
 
 
-class Windows(keras.callbacks.Callback):
-    """Turns Keras's running means over an epoch into means over the iterations since the last call."""
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.start, self.seen, self.sums = int(self.model.iteration.numpy()), 0, {}
-
-    def since_last(self, logs):
-        """`(count, means)`: how many iterations, and each log's mean; `(0, {})` where a loss is not finite."""
-        done = int(self.model.iteration.numpy()) - self.start  # Keras's own count leaves out that a Dataset may end
-        if done <= self.seen:
-            return 0, {}
-        sums = {name: done * float(value) for name, value in logs.items()}
-        count = done - self.seen
-        means = {name: (total - self.sums.get(name, 0.0)) / count for name, total in sums.items()}
-        self.seen, self.sums = done, sums
-        return count, means
-
-
-class Curves(Windows):
+class Curves(WindowMeans):
     """Keep the curves of `GAN.fit`.
 
     Attributes:
@@ -49,7 +31,7 @@ class Curves(Windows):
             self.history.setdefault(name, []).extend([value] * count)
 
 
-class Watch(Curves):
+class GANMonitor(Curves):
     """Watch `GAN.fit`: a live picture of the same latent points and the curves, and every few iterations a frame.
 
     Args:
@@ -71,25 +53,26 @@ class Watch(Curves):
         super().__init__()
         self.options, self.noise = {"every": check_number(every, "every"), "folder": folder}, noise
         self.log_dir = None if log_dir is None else watching.writable_folder(log_dir)
-        self.watcher = None
+        self.monitor = None
 
     @property
     def frames(self):
-        return [] if self.watcher is None else self.watcher.frames
+        return [] if self.monitor is None else self.monitor.frames
 
     def on_train_begin(self, logs=None):
-        if self.watcher is None:
+        if self.monitor is None:
             noise = watching.fixed_noise(self.model.latent_dim) if self.noise is None else self.noise
             before = int(self.model.iteration.numpy())
-            self.watcher = watching.Watcher(self.model.sampler(len(noise)), noise=noise, before=before, **self.options)
+            generator = self.model.unconditional_generator(len(noise))
+            self.monitor = watching.Monitor(generator, noise=noise, before=before, **self.options)
             self.writer = None if self.log_dir is None else tf.summary.create_file_writer(str(self.log_dir))
             self.write()
-        self.watcher.steps = None
+        self.monitor.steps = None
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
         if self.params["steps"]:  # with a checkpoint put back, the first epoch may be any
-            self.watcher.steps = self.start + self.params["steps"] * (self.params["epochs"] - epoch)
+            self.monitor.steps = self.start + self.params["steps"] * (self.params["epochs"] - epoch)
 
     def on_train_batch_end(self, batch, logs=None):
         super().on_train_batch_end(batch, logs)
@@ -99,9 +82,9 @@ class Watch(Curves):
         self.look(end=True)
 
     def look(self, end=False):
-        """Let the watcher draw and, if it has kept a frame, write it."""
+        """Let the monitor draw and, if it has kept a frame, write it."""
         count = len(self.frames)
-        self.watcher(self.history, end)
+        self.monitor(self.history, end)
         if len(self.frames) > count:
             self.write()
 
@@ -115,7 +98,10 @@ class Watch(Curves):
             self.writer.flush()
 
 
-class Watchdog(Windows):
+Watch = GANMonitor  # its name up to version 0.1
+
+
+class Watchdog(WindowMeans):
     """Say once, as it happens, that the discriminator has won or that the generator has collapsed.
 
     It judges means over windows of iterations, the first of which it leaves out: a healthy training of the
@@ -138,7 +124,7 @@ class Watchdog(Windows):
         if len(images) < 2:
             raise ValueError("images: expected at least 2, to see how different they are, got 1")
         self.window = check_number(window, "window")
-        self.apart = nearest_neighbour(images[:: max(1, len(images) // 64)][:64])
+        self.apart = median_nearest_distance(images[:: max(1, len(images) // 64)][:64])
         self.reports, self.said = [], set()
 
     def on_train_begin(self, logs=None):
@@ -164,7 +150,7 @@ class Watchdog(Windows):
                 f"{accuracy_real:.1%} of the real and {accuracy_fake:.1%} of the generated images, "
                 "so the generator hardly learns. Slow the discriminator down, or start again with another seed"
             )
-        alike = nearest_neighbour(np.asarray(self.model.sampler(64)(self.noise, training=False)))
+        alike = median_nearest_distance(np.asarray(self.model.unconditional_generator(64)(self.noise, training=False)))
         if alike < 0.5 * self.apart:
             self.say(
                 "the generator has collapsed: its images are too alike. From one to the one most like it the distance "
@@ -180,7 +166,7 @@ class Watchdog(Windows):
             print(f"\nIteration {iteration:,}: {message}.")
 
 
-def nearest_neighbour(images):
+def median_nearest_distance(images):
     """The median over images of the Euclidean distance to the most similar other one; NaN if a pixel is not finite."""
     flat = np.reshape(images, (len(images), -1)).astype("float64")
     if not np.isfinite(flat).all():

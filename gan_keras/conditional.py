@@ -7,10 +7,9 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
-from gan_keras.checks import check_number, check_shape
+from gan_keras._plumbing.checks import check_classes, check_number, check_shape, check_vectors
 from gan_keras.data import sample_noise
 from gan_keras.gan import GAN
-from gan_keras.plumbing import check_classes, check_labels, check_orders
 
 
 def class_vectors(labels, num_classes=10):
@@ -47,7 +46,7 @@ def label_map(labels, image_shape=(28, 28, 1), num_classes=10):
 
 
 def build_conditional_generator(latent_dim=100, num_classes=10, image_shape=(28, 28, 1)):
-    """Build a counterfeiter that takes orders: latent points and class vectors in, images out.
+    """Build a counterfeiter that can be asked for a class: latent points and class vectors in, images out.
 
     Args:
         latent_dim: how many numbers make a latent point.
@@ -61,10 +60,13 @@ def build_conditional_generator(latent_dim=100, num_classes=10, image_shape=(28,
     Raises:
         ValueError: if an argument is not made of positive whole numbers.
     """
-    height, width, channels = check_shape(image_shape)
+    image_shape = check_shape(image_shape)
+    latent_dim = check_number(latent_dim, "latent_dim")
+    num_classes = check_number(num_classes, "num_classes")
+    height, width, channels = image_shape
     rows, columns = math.ceil(height / 4), math.ceil(width / 4)
-    noise = keras.Input((check_number(latent_dim, "latent_dim"),), name="noise")
-    vectors = keras.Input((check_number(num_classes, "num_classes"),), name="vectors")
+    noise = keras.Input((latent_dim,), name="noise")
+    vectors = keras.Input((num_classes,), name="vectors")
     x = layers.Concatenate()([noise, layers.Dense(50, use_bias=False, name="embedding")(vectors)])
     for units in (256, 32 * rows * columns):
         x = layers.Dense(units, use_bias=False)(x)
@@ -78,7 +80,7 @@ def build_conditional_generator(latent_dim=100, num_classes=10, image_shape=(28,
 
 
 def build_conditional_discriminator(image_shape=(28, 28, 1), num_classes=10):
-    """Build a police that sees the order: images and class vectors in, logits out.
+    """Build the police that sees the class asked for: images and class vectors in, logits out.
 
     The logit is a score for being real at all and a score for being of the asked class, as in the projection
     discriminator of Miyato and Koyama 2018. It has no normalisation, so that a penalty may look at each image alone.
@@ -93,8 +95,10 @@ def build_conditional_discriminator(image_shape=(28, 28, 1), num_classes=10):
     Raises:
         ValueError: if an argument is not made of positive whole numbers.
     """
-    images = keras.Input(check_shape(image_shape), name="images")
-    vectors = keras.Input((check_number(num_classes, "num_classes"),), name="vectors")
+    image_shape = check_shape(image_shape)
+    num_classes = check_number(num_classes, "num_classes")
+    images = keras.Input(image_shape, name="images")
+    vectors = keras.Input((num_classes,), name="vectors")
     x = images
     for filters in (16, 32):
         x = layers.Conv2D(filters, 4, strides=2, padding="same")(x)
@@ -106,12 +110,17 @@ def build_conditional_discriminator(image_shape=(28, 28, 1), num_classes=10):
     return keras.Model([images, vectors], logits, name="discriminator")
 
 
-class Given:
-    """A conditional network with its class vectors filled in: one of images, or of latent points, alone."""
+class FixedLabels:
+    """A conditional network with its class vectors filled in: a network of images, or of latent points, alone.
 
-    def __init__(self, network, vectors=None):
-        self.network, self.vectors, self.layers = network, vectors, network.layers
-        self._flatten_layers = network._flatten_layers
+    Args:
+        network: `[x, (batch, num_classes)]` to something.
+        vectors: class vectors `(batch, num_classes)`, as many as there will be x.
+    """
+
+    def __init__(self, network, vectors):
+        self.network, self.vectors = network, vectors
+        self.operations, self.non_trainable_variables = network.operations, network.non_trainable_variables
         self.input_shape, self.output_shape = network.input_shape[0], network.output_shape
 
     def __call__(self, inputs, training=False):
@@ -137,7 +146,7 @@ def draw(generator, labels, noise=None, seed=0):
         ValueError: if an argument does not fit the generator.
     """
     latent_dim, num_classes = (shape[-1] for shape in generator.input_shape)
-    labels, noise = check_orders(labels, num_classes, noise, latent_dim)
+    labels, noise = check_vectors(labels, num_classes, noise, latent_dim)
     noise = sample_noise(len(labels), latent_dim, seed) if noise is None else noise
     vectors = np.asarray(class_vectors(labels, num_classes))
     batches = [slice(i, i + 500) for i in range(0, len(labels), 500)]
@@ -157,42 +166,36 @@ class ConditionalGAN(GAN):
         ValueError: if the networks do not take such pairs, or differ in images or classes.
     """
 
+    inputs_of_a_player = 2
+
     def __init__(self, generator, discriminator, seed=0, **kwargs):
         num_classes = check_classes(generator, discriminator)
-        super().__init__(Given(generator), Given(discriminator), seed, **kwargs)
-        self.generator, self.discriminator, self.num_classes = generator, discriminator, num_classes
+        super().__init__(generator, discriminator, seed, **kwargs)
+        self.num_classes = num_classes
 
     def train_step(self, batch):
         """One iteration on real images and their labels; each fake is asked for the label of a real image beside it."""
         images, labels = batch
         vectors = class_vectors(labels, self.num_classes)
         for turn in range(self.d_steps):
-            real, order = images[turn :: self.d_steps], vectors[turn :: self.d_steps]
-            fake = self.generator([self.sample_noise(real), order], training=False)
-            logs = self.train_discriminator([real, order], [fake, order])
-        return self.report(logs | self.train_generator([self.sample_noise(real), order]))
+            real, asked = images[turn :: self.d_steps], vectors[turn :: self.d_steps]
+            fake = self.generator([self.sample_noise(real), asked], training=False)
+            logs = self.train_discriminator([real, asked], [fake, asked])
+        return self.update_means(logs | self.train_generator([self.sample_noise(real), asked], [real, asked]))
 
-    def train_discriminator_at_once(self, real, fake):
-        """As in `GAN`; the penalty is on D's gradient with respect to the images, at fixed labels."""
-        (real_images, order), (fake_images, _) = real, fake
-        with tf.GradientTape() as tape:
-            on_real = self.discriminator(real, training=True)
-            on_fake = self.discriminator(fake, training=True)
-            loss = ops.mean(self.loss.real(on_real)) + ops.mean(self.loss.fake(on_fake))
-            given = Given(self.discriminator, order)
-            extra = self.penalty(given, real_images, fake_images, seed=self.noise_seed) if self.penalty else 0.0
-            total = loss + extra
-        self.move_discriminator(tape, total)
-        return self.judged(loss / 2, on_real, on_fake)
+    def penalty_on(self, real, fake):
+        """The penalty on D's gradients with respect to the images, at fixed labels."""
+        (real_images, asked), (fake_images, _) = real, fake
+        return self.penalty(FixedLabels(self.discriminator, asked), real_images, fake_images, seed=self.noise_seed)
 
-    def train_generator(self, inputs):
+    def train_generator(self, inputs, real):
         """Train G with one update: its image must pass as real *of the class that was asked for*."""
-        noise, order = inputs
+        noise, asked = inputs
         with tf.GradientTape() as tape:
-            fake = self.generator([noise, order], training=True)
-            on_fake = self.discriminator([fake, order], training=True)
-            g_loss = ops.mean(self.loss.generator(on_fake))
-        self.move_generator(tape, g_loss)
+            on_fake = self.discriminator([self.generator([noise, asked], training=True), asked], training=True)
+            on_real = self.discriminator(real, training=True) if self.loss.of_pairs else None
+            g_loss = self.loss.generator_loss(on_real, on_fake)
+        self.update_generator(tape, g_loss)
         return {"g_loss": g_loss}
 
     def call(self, inputs, training=False):
@@ -200,10 +203,10 @@ class ConditionalGAN(GAN):
         noise, labels = inputs
         return self.generator([noise, class_vectors(labels, self.num_classes)], training=training)
 
-    def sampler(self, count):
-        """What draws an image of each of `count` latent points alone, for callbacks: one class after the other."""
+    def unconditional_generator(self, count):
+        """The network that draws an image of each of `count` latent points alone, for callbacks: class after class."""
         vectors = np.eye(self.num_classes, dtype="float32")[np.arange(count) % self.num_classes]
-        return Given(self.generator, vectors)
+        return FixedLabels(self.generator, vectors)
 
     def fit(self, images, labels=None, **options):
         """Train.
@@ -219,8 +222,4 @@ class ConditionalGAN(GAN):
         Raises:
             ValueError: if an argument is wrong; it says which.
         """
-        if isinstance(images, tf.data.Dataset):
-            if labels is not None:
-                raise ValueError("labels: expected None beside a Dataset, whose elements are (images, labels)")
-            return super().fit(images, **options)
-        return super().fit((images, check_labels(labels, self.num_classes, count=len(images))), **options)
+        return super().fit(images, labels=labels, **options)

@@ -7,9 +7,11 @@ import math
 import keras
 import numpy as np
 from keras import layers
+from scipy.special import logsumexp
+from scipy.stats import entropy
 from sklearn.neighbors import NearestNeighbors
 
-from gan_keras.checks import (
+from gan_keras._plumbing.checks import (
     check_digits,
     check_flat,
     check_images,
@@ -33,7 +35,8 @@ def build_judge(seed=0):
     Raises:
         ValueError: if the seed is no whole number of at least 0.
     """
-    seeds = [10 * check_number(seed, "seed", low=0) + i for i in range(5)]
+    check_number(seed, "seed", low=0)
+    seeds = [10 * seed + i for i in range(5)]
     start = [keras.initializers.HeUniform(seed=s) for s in seeds]
     judge = keras.Sequential([keras.Input((28, 28, 1))], name="judge")
     for filters, first in ((16, start[0]), (32, start[1])):
@@ -66,7 +69,9 @@ def train_judge(images, labels, epochs=5, batch_size=128, seed=0):
     images = check_images(images, image_shape=(28, 28, 1))
     labels = check_digits(labels, images)
     judge, rng = build_judge(seed), np.random.default_rng(seed)
-    steps = check_number(epochs, "epochs") * math.ceil(len(images) / check_number(batch_size, "batch_size"))
+    check_number(epochs, "epochs")
+    check_number(batch_size, "batch_size")
+    steps = epochs * math.ceil(len(images) / batch_size)
     adam = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(3e-3, steps))
     judge.compile(adam, loss="sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
     for _ in range(epochs):
@@ -83,7 +88,7 @@ def load_judge():
         A `keras.Model`, images `(batch, 28, 28, 1)` in [-1, 1] to 10 class probabilities; the same object each time.
     """
     judge = build_judge()
-    with importlib.resources.files("gan_keras").joinpath("judge.npz").open("rb") as file:
+    with importlib.resources.files("gan_keras.results").joinpath("judge.npz").open("rb") as file:
         arrays = np.load(file, allow_pickle=False)
         judge.set_weights([arrays[f"arr_{i}"] for i in range(len(arrays.files))])
     judge.trainable = False
@@ -106,7 +111,8 @@ def features(images, judge=None, batch_size=500):
     """
     judge = judge or load_judge()
     images = check_images(images, image_shape=judge.input_shape[1:])
-    steps = range(0, len(images), check_number(batch_size, "batch_size"))
+    check_number(batch_size, "batch_size")
+    steps = range(0, len(images), batch_size)
     eye = keras.Model(judge.inputs[0], judge.layers[-2].output)
     return np.concatenate([np.asarray(eye(images[i : i + batch_size], training=False)) for i in steps])
 
@@ -127,7 +133,8 @@ def frechet_distance(a, b):
     Raises:
         ValueError: if an argument is no such array of at least 2 rows, or they differ in F.
     """
-    a, b = check_same_width(a, b, ("a", "b"), rows=(2, 2))
+    check_same_width(a, b, ("a", "b"), rows=(2, 2))
+    a, b = np.asarray(a, "float64"), np.asarray(b, "float64")
     means = a.mean(axis=0), b.mean(axis=0)
     r, s = (np.linalg.qr((x - mean) / math.sqrt(len(x) - 1), mode="r") for x, mean in zip((a, b), means, strict=True))
     spread = (r**2).sum() + (s**2).sum() - 2 * np.linalg.norm(r @ s.T, "nuc")
@@ -138,12 +145,13 @@ def distance_blocks(a, b):
     """Squared Euclidean distances from the rows of a to those of b, a few rows at a time to save memory.
 
     Args:
-        a: float64 array `(N, F)`.
-        b: float64 array `(M, F)`.
+        a: array `(N, F)`.
+        b: array `(M, F)`.
 
     Yields:
         The number of the block's first row, and distances `(rows, M)`; exactly 0 between equal rows.
     """
+    a, b = np.asarray(a, "float64"), np.asarray(b, "float64")
     middle = b.mean(axis=0)  # near the middle |x|^2 + |y|^2 - 2 xy loses the fewest digits
     b = b - middle
     squares = (b**2).sum(axis=1)
@@ -159,8 +167,8 @@ def distance_blocks(a, b):
 
 
 def neighbour_radii(x, k):
-    """Squared distance from each row of x, float64 `(N, F)`, to its k-th nearest other row: `(N,)`."""
-    x = x - x.mean(axis=0)
+    """Squared distance from each row of x, `(N, F)`, to its k-th nearest other row: `(N,)`."""
+    x = x - np.mean(x, axis=0, dtype="float64")
     radii = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(x).kneighbors()[0][:, -1] ** 2
     radii[radii < 1e-12 * (x**2).sum(axis=1).mean()] = 0  # as in `distance_blocks`
     return radii
@@ -184,7 +192,8 @@ def precision_recall(real, fake, k=5):
     Raises:
         ValueError: if an argument is wrong; it says which.
     """
-    real, fake = check_same_width(real, fake, ("real", "fake"), rows=(check_number(k, "k") + 1, k + 1))
+    check_number(k, "k")
+    check_same_width(real, fake, ("real", "fake"), rows=(k + 1, k + 1))
     of_real, of_fake = ((1 + 1e-9) * neighbour_radii(x, k) for x in (real, fake))  # equal but for rounding is inside
     precise, recalled = 0, np.zeros(len(real), bool)
     for first, distances in distance_blocks(fake, real):
@@ -211,7 +220,8 @@ def density_coverage(real, fake, k=5):
     Raises:
         ValueError: if an argument is wrong; it says which.
     """
-    real, fake = check_same_width(real, fake, ("real", "fake"), rows=(check_number(k, "k") + 1, 1))
+    check_number(k, "k")
+    check_same_width(real, fake, ("real", "fake"), rows=(k + 1, 1))
     radii = (1 - 1e-9) * neighbour_radii(real, k)  # equal but for rounding is outside
     count, covered = 0, np.zeros(len(real), bool)
     for _, distances in distance_blocks(fake, real):
@@ -237,7 +247,8 @@ def nearest_neighbours(samples, reference):
     Raises:
         ValueError: if an argument is no such array, or the shapes differ.
     """
-    samples, reference = check_flat(samples, reference, ("samples", "reference"))
+    check_flat(samples, reference, ("samples", "reference"))
+    samples, reference = (np.reshape(x, (len(x), -1)).astype("float64") for x in (samples, reference))
     index = np.empty(len(samples), int)
     for first, distances in distance_blocks(samples, reference):
         least = distances.min(axis=1, keepdims=True)
@@ -261,7 +272,8 @@ def digit_histogram(digits):
         ValueError: if it is neither.
     """
     if np.ndim(digits) == 4:
-        digits = load_judge().predict(check_images(digits, "digits", (28, 28, 1)), verbose=0)
+        digits = check_images(digits, "digits", (28, 28, 1))
+        digits = load_judge().predict(digits, verbose=0)
     digits = check_probabilities(digits, "digits")
     counts = np.bincount(digits.argmax(axis=1), minlength=digits.shape[1])
     kl = kl_divergence(counts, np.ones(len(counts)))
@@ -285,17 +297,16 @@ def parzen_log_likelihood(samples, validation, test):
     Raises:
         ValueError: if an argument is no such array, or the shapes differ.
     """
-    samples = (check_images(samples, "samples") + 1) / 2
+    check_images(samples, "samples")
 
     def log_density(name, images, sigmas):
-        images = (check_images(images, name) + 1) / 2
-        x, centres = check_flat(images, samples, (name, "samples"))
+        check_images(images, name)
+        check_flat(images, samples, (name, "samples"))
+        x, centres = ((np.reshape(y, (len(y), -1)) + 1) / 2 for y in (images, samples))
         densities = np.empty((len(sigmas), len(x)))
         for first, distances in distance_blocks(x, centres):
-            least = distances.min(axis=1, keepdims=True)
             for row, s in zip(densities, sigmas, strict=True):
-                sums = np.exp((least - distances) / (2 * s**2)).sum(axis=1)
-                row[first : first + len(sums)] = np.log(sums / len(centres)) - least[:, 0] / (2 * s**2)
+                row[first : first + len(distances)] = logsumexp(-distances / (2 * s**2), axis=1) - np.log(len(centres))
         return densities - centres.shape[1] / 2 * np.log(2 * np.pi * sigmas[:, None] ** 2)
 
     sigmas = np.logspace(-1, 0, 10)
@@ -317,10 +328,8 @@ def kl_divergence(counts, shares):
     Raises:
         ValueError: if an argument is no such list, or they differ in length.
     """
-    counts, shares = check_shares(counts, shares)
-    p, q = counts / max(counts.sum(), 1e-300), shares / shares.sum()
-    some = p > 0
-    return float((p[some] * np.log(p[some] / q[some])).sum()) if some.any() else math.nan
+    check_shares(counts, shares)
+    return float(entropy(counts, shares)) if np.any(counts) else math.nan
 
 
 def mode_report(points, means, std):

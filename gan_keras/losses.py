@@ -6,6 +6,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from gan_keras._plumbing.checks import check_logits, check_single_images
+
 
 class Loss(NamedTuple):
     """The losses of both players: functions of D's outputs `(batch, 1)` that return a loss for each, `(batch, 1)`.
@@ -23,10 +25,53 @@ class Loss(NamedTuple):
     generator: callable
     from_logits: bool = False
 
-    @property
-    def threshold(self):
-        """D says "real" to the outputs above it."""
-        return 0.0 if self.from_logits else 0.5
+    of_pairs = False
+    parts = 2  # of `discriminator_loss`; `GAN` reports their mean
+
+    def discriminator_loss(self, on_real, on_fake):
+        """The mean over the real images and the mean over the generated ones, added up: a scalar."""
+        return ops.mean(self.real(on_real)) + ops.mean(self.fake(on_fake))
+
+    def generator_loss(self, on_real, on_fake):
+        """The mean over the generated images, a scalar; `on_real` is not used."""
+        return ops.mean(self.generator(on_fake))
+
+    def judged_right(self, on_real, on_fake):
+        """Which real and which generated images D judges right: two arrays of booleans."""
+        threshold = 0.0 if self.from_logits else 0.5
+        return on_real > threshold, on_fake <= threshold
+
+
+class PairLoss(NamedTuple):
+    """Losses that look at D's scores of a real and of a generated image together, as relativistic ones do.
+
+    Both are functions of `(on_real, on_fake)`, each `(batch, 1)`, and return a loss for each pair, `(batch, 1)`. D
+    learns from them in one update, and G's turn needs real images, too.
+
+    Args:
+        discriminator: what D minimises.
+        generator: what G minimises.
+        from_logits: True, since only the difference of scores counts: D must not end in a sigmoid.
+    """
+
+    discriminator: callable
+    generator: callable
+    from_logits: bool = True
+
+    of_pairs = True
+    parts = 1
+
+    def discriminator_loss(self, on_real, on_fake):
+        """The mean over the pairs, a scalar."""
+        return ops.mean(self.discriminator(on_real, on_fake))
+
+    def generator_loss(self, on_real, on_fake):
+        """The mean over the pairs, a scalar."""
+        return ops.mean(self.generator(on_real, on_fake))
+
+    def judged_right(self, on_real, on_fake):
+        """Which real images score above the mean generated one, and which generated ones below the mean real one."""
+        return on_real > ops.mean(on_fake), on_fake < ops.mean(on_real)
 
 
 def as_real(probability):
@@ -69,6 +114,16 @@ def minus_score(scores):
     return -scores
 
 
+def fake_above_real(on_real, on_fake):
+    """`-log sigmoid(D(x) - D(G(z)))`: small if D scores the real image of a pair higher than the generated one."""
+    return ops.softplus(on_fake - on_real)
+
+
+def real_above_fake(on_real, on_fake):
+    """`-log sigmoid(D(G(z)) - D(x))`: small if D scores the generated image of a pair higher than the real one."""
+    return ops.softplus(on_real - on_fake)
+
+
 # Goodfellow et al. 2014: section 3 advises the non-saturating loss, equation 1 is the minimax game.
 NON_SATURATING = Loss(as_real, as_fake, as_real)
 NON_SATURATING_FROM_LOGITS = Loss(as_real_from_logits, as_fake_from_logits, as_real_from_logits, from_logits=True)
@@ -77,6 +132,8 @@ MINIMAX_FROM_LOGITS = Loss(as_real_from_logits, as_fake_from_logits, not_as_fake
 # Arjovsky et al. 2017, equations 2 and 3; it needs a critic that is not too steep: `gradient_penalty`. Its accuracy is
 # counted at a score of 0, which means nothing.
 WASSERSTEIN = Loss(minus_score, score, minus_score, from_logits=True)
+# Jolicoeur-Martineau 2018, equations 4 and 5 with a logistic loss, as in Huang et al. 2024.
+RELATIVISTIC = PairLoss(fake_above_real, real_above_fake)
 
 
 def gradient_penalty(discriminator, real, fake, weight=10.0, seed=None):
@@ -99,14 +156,8 @@ def gradient_penalty(discriminator, real, fake, weight=10.0, seed=None):
         ValueError: if the images differ in number or shape, or the discriminator ends in a sigmoid or holds a
             `BatchNormalization`, at whatever depth.
     """
+    check_single_images(discriminator, real, fake)
     real, fake = ops.convert_to_tensor(real), ops.convert_to_tensor(fake)
-    if not real.shape.is_compatible_with(fake.shape):
-        raise ValueError(f"fake: expected images of shape {real.shape} like real, got {fake.shape}")
-    if mixes_images(discriminator):
-        raise ValueError(
-            "penalty: the gradient penalty is about one image at a time, but this discriminator holds a "
-            "BatchNormalization, which mixes the images of a batch; take LayerNormalization, or none"
-        )
     one_each = (ops.shape(real)[0],) + (1,) * (len(real.shape) - 1)
     alpha = keras.random.uniform(one_each, dtype=fake.dtype, seed=seed)
     squares = squared_gradients(discriminator, alpha * ops.cast(real, fake.dtype) + (1 - alpha) * fake)
@@ -140,11 +191,7 @@ def r2(discriminator, real, fake, weight=10.0, seed=None):
 
 def squared_gradients(discriminator, images):
     """The squared length of the gradient of D's output with respect to each image, `(batch,)`."""
-    if ends_in_sigmoid(discriminator):
-        raise ValueError(
-            "penalty: these penalties are defined on D's logits or scores, but this discriminator ends in a sigmoid; "
-            "build it without, and train it with a loss from logits"
-        )
+    check_logits(discriminator)
     images = ops.convert_to_tensor(images)
     with tf.GradientTape() as tape:
         tape.watch(images)
@@ -153,19 +200,7 @@ def squared_gradients(discriminator, images):
     return ops.sum(ops.square(gradients), axis=range(1, len(images.shape)))
 
 
-def ends_in_sigmoid(discriminator):
-    """Whether D's outputs are probabilities: True, False, or None where its last layer does not tell."""
-    activation = getattr(discriminator.layers[-1], "activation", None)
-    known = {keras.activations.sigmoid: True, keras.activations.linear: False}
-    return known.get(activation)
-
-
-def mixes_images(discriminator):
-    """Whether a BatchNormalization is in it, at whatever depth: what D says of an image then depends on its batch."""
-    return any(isinstance(layer, keras.layers.BatchNormalization) for layer in discriminator._flatten_layers())
-
-
-_pairs = (NON_SATURATING, NON_SATURATING_FROM_LOGITS, MINIMAX, MINIMAX_FROM_LOGITS, WASSERSTEIN)
-for _function in {*(part for pair in _pairs for part in pair[:3]), gradient_penalty, r1, r2}:
+_losses = (NON_SATURATING, NON_SATURATING_FROM_LOGITS, MINIMAX, MINIMAX_FROM_LOGITS, WASSERSTEIN, RELATIVISTIC)
+for _function in {*(part for loss in _losses for part in loss[:-1]), gradient_penalty, r1, r2}:
     # so that a saved GAN finds them again
     keras.saving.register_keras_serializable("gan_keras")(_function)

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import layers, ops
 
-from gan_keras.checks import check_number, check_pair, check_shape
+from gan_keras._plumbing.checks import check_number, check_pair, check_shape
 
 
 def build_discriminator(image_shape=(28, 28, 1)):
@@ -52,7 +52,8 @@ def build_generator(latent_dim=100, image_shape=(28, 28, 1)):
         ValueError: if an argument is not made of positive whole numbers.
     """
     image_shape = check_shape(image_shape)
-    generator = keras.Sequential([keras.Input((check_number(latent_dim, "latent_dim"),))], name="generator")
+    latent_dim = check_number(latent_dim, "latent_dim")
+    generator = keras.Sequential([keras.Input((latent_dim,))], name="generator")
     for units in (256, 512, 1024):
         generator.add(layers.Dense(units))
         generator.add(layers.LeakyReLU(negative_slope=0.2))
@@ -77,7 +78,8 @@ def choose(noise, strength=6.0):
         A tensor `(batch, latent_dim)`: the choice, then the other half as it was.
     """
     options = noise.shape[1] // 2
-    choice = ops.one_hot(ops.argmax(noise[:, :options], axis=1), options, dtype=noise.dtype)
+    first = noise[:, :options]
+    choice = ops.cast(first >= ops.max(first, axis=1, keepdims=True), noise.dtype)  # argmax has no TF Lite
     return ops.concatenate([strength * choice, noise[:, options:]], axis=1)
 
 
@@ -96,9 +98,11 @@ def build_dcgan_generator(latent_dim=100, image_shape=(28, 28, 1)):
     Raises:
         ValueError: if an argument is not made of positive whole numbers.
     """
-    height, width, channels = check_shape(image_shape)
+    image_shape = check_shape(image_shape)
+    height, width, channels = image_shape
     rows, columns = -(-height // 4), -(-width // 4)  # a quarter, rounded up
-    noise = keras.Input((check_number(latent_dim, "latent_dim", low=2),), name="noise")
+    latent_dim = check_number(latent_dim, "latent_dim", low=2)
+    noise = keras.Input((latent_dim,), name="noise")
     x = choose(noise)
     for units in (256, rows * columns * 32):
         x = layers.Dense(units, use_bias=False)(x)
@@ -114,7 +118,7 @@ def build_dcgan_generator(latent_dim=100, image_shape=(28, 28, 1)):
 
 
 def build_dcgan_discriminator(image_shape=(28, 28, 1)):
-    """Build a convolutional police: two strided convolutions and two dense layers; its answer is a logit.
+    """Build the police of a convolutional pair: two strided convolutions and two dense layers; its answer is a logit.
 
     It is not compiled: train it with `GAN`, a loss from logits and `losses.r1`.
 
@@ -127,7 +131,8 @@ def build_dcgan_discriminator(image_shape=(28, 28, 1)):
     Raises:
         ValueError: if `image_shape` is not three positive whole numbers.
     """
-    discriminator = keras.Sequential([keras.Input(check_shape(image_shape))], name="discriminator")
+    image_shape = check_shape(image_shape)
+    discriminator = keras.Sequential([keras.Input(image_shape)], name="discriminator")
     for filters in (16, 32):
         discriminator.add(layers.Conv2D(filters, 4, strides=2, padding="same"))
         discriminator.add(layers.LeakyReLU(negative_slope=0.2))

@@ -7,10 +7,10 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
+from gan_keras._plumbing.batches import published_batches
+from gan_keras._plumbing.checks import check_halving, check_recipe, check_recipe_training, check_shape
 from gan_keras.callbacks import Curves
-from gan_keras.checks import check_halving, check_images, check_number, check_recipe, check_shape
 from gan_keras.gan import GAN
-from gan_keras.plumbing import published_batches
 
 
 @keras.saving.register_keras_serializable("gan_keras")
@@ -22,7 +22,7 @@ class FromScratch(GAN):
     def train_step(self, real):
         fake = self.generator(self.sample_noise(real), training=True)
         logs = self.train_discriminator_at_once(real, fake)
-        return self.report(logs | self.train_generator(self.sample_noise(real)))
+        return self.update_means(logs | self.train_generator(self.sample_noise(real), real))
 
 
 @keras.saving.register_keras_serializable("gan_keras")
@@ -35,15 +35,15 @@ class Blogathon(GAN):
         with tf.GradientTape() as tape:
             fake = self.generator(self.sample_noise(real), training=True)
             g_loss = ops.mean(self.loss.generator(self.discriminator(fake, training=True)))
-        self.move_generator(tape, g_loss)
-        return self.report({"g_loss": g_loss} | self.train_discriminator(real, fake))
+        self.update_generator(tape, g_loss)
+        return self.update_means({"g_loss": g_loss} | self.train_discriminator(real, fake))
 
     def train_discriminator(self, real, fake):
         with tf.GradientTape() as tape:
             on_real, on_fake = (self.discriminator(x, training=True) for x in (real, fake))
             loss = ops.mean(self.loss.real(on_real) + self.loss.fake(on_fake)) / 2
-        self.move_discriminator(tape, loss)
-        return self.judged(loss, on_real, on_fake)
+        self.update_discriminator(tape, loss)
+        return self.discriminator_logs(loss, on_real, on_fake)
 
 
 @keras.saving.register_keras_serializable("gan_keras")
@@ -59,8 +59,8 @@ class PaperWalkthrough(GAN):
             answers = self.discriminator(ops.take(images, order, axis=0), training=True)
             on_real, on_fake = ops.split(ops.take(answers, ops.argsort(order), axis=0), 2)
             loss = ops.mean(ops.concatenate([self.loss.real(on_real), self.loss.fake(on_fake)]))
-        self.move_discriminator(tape, loss)
-        return self.judged(loss, on_real, on_fake)
+        self.update_discriminator(tape, loss)
+        return self.discriminator_logs(loss, on_real, on_fake)
 
 
 class Recipe(NamedTuple):
@@ -204,7 +204,9 @@ def build_recipe(recipe, image_shape=(28, 28, 1)):
     Raises:
         ValueError: if an argument is wrong; it says which.
     """
-    recipe, image_shape = check_recipe(recipe, RECIPES), check_shape(image_shape)
+    recipe = RECIPES.get(recipe, recipe) if isinstance(recipe, str) else recipe
+    check_recipe(recipe, RECIPES)
+    image_shape = check_shape(image_shape)
     if recipe.build is not None:
         return recipe.build(recipe, image_shape)
     pixels = math.prod(image_shape)
@@ -234,7 +236,8 @@ def build_large_dcgan(recipe, image_shape=(64, 64, 1)):
         ValueError: if height or width cannot be halved so often.
     """
     first, *others = recipe.generator
-    small = [check_halving(side, len(recipe.discriminator)) for side in image_shape[:2]]
+    check_halving(image_shape, len(recipe.discriminator))
+    small = [side // 2 ** len(recipe.discriminator) for side in image_shape[:2]]
 
     def conv(kind, filters, **more):
         return kind(filters, 4, 2, "same", use_bias=False, kernel_initializer=small_normal(), **more)
@@ -297,12 +300,10 @@ def train_recipe(recipe, images, steps=None, seed=0, callbacks=(), verbose="auto
     Raises:
         ValueError: if an argument is wrong; it says which.
     """
-    recipe, images = check_recipe(recipe, RECIPES), check_images(images)
-    check_number(recipe.batch_size, "batch_size", high=len(images), why=" (the number of images)")
-    if (recipe.output == "sigmoid") != (images.min() >= 0):
-        raise ValueError(f"images: this recipe's output is {recipe.output}, but the pixels begin at {images.min():.3g}")
-    steps = published_steps(recipe, len(images)) if steps is None else check_number(steps, "steps")
-    keras.utils.set_random_seed(check_number(seed, "seed", low=0, high=2**31 - 1))
+    recipe = RECIPES.get(recipe, recipe) if isinstance(recipe, str) else recipe
+    images = check_recipe_training(images, recipe, RECIPES, steps, seed)
+    steps = published_steps(recipe, len(images)) if steps is None else steps
+    keras.utils.set_random_seed(seed)
     gan, curves = recipe.game(*build_recipe(recipe, images.shape[1:]), seed=seed), Curves()
     gan.compile(*(keras.optimizers.get(recipe.optimizer) for _ in "DG"))
     batches = published_batches(images, recipe.batch_size, seed, recipe.replace)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gan_keras.checks import (
+from gan_keras._plumbing.checks import (
     check_accuracy,
     check_compiled,
     check_images,
@@ -114,7 +114,7 @@ def train(generator, discriminator, combined, images, steps=5000, batch_size=32,
         steps: how many iterations.
         batch_size: how many real and how many generated images an iteration; at most N.
         seed: of the batches and the noise.
-        watch: called with the history after each iteration and, with `end=True`, at the end (`watching.Watcher`).
+        watch: called with the history after each iteration and, with `end=True`, at the end (`watching.Monitor`).
         history: that of an earlier call, to go on from it.
 
     Returns:

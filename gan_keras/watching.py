@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
-from gan_keras.checks import check_images, check_noise, check_number
+from gan_keras._plumbing.checks import check_images, check_noise, check_number
 from gan_keras.data import sample_noise, to_pixels
 
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"  # Okabe and Ito's colours, told apart by colour-blind readers
@@ -117,10 +117,10 @@ class Live:
         self.next = now + max(0.5, 20 * (now - start))
 
 
-class Watcher:
+class Monitor:
     """Watch a training: a live picture of the same latent points and the curves, and every few iterations a frame.
 
-    Pass it to `training.train(..., watch=watcher)`. In a notebook the picture changes in place; elsewhere, and
+    Pass it to `training.train(..., watch=monitor)`. In a notebook the picture changes in place; elsewhere, and
     where the environment variable GAN_KERAS_PROGRESS is set, each frame also prints a line.
 
     Args:
@@ -239,7 +239,7 @@ def rows_of_frames(frames, iterations, columns=10, scale=2):
     """Draw one row of samples for each of some iterations: the same latent points down each column.
 
     Args:
-        frames: list of `(iteration, images)`, as in `Watcher.frames`.
+        frames: list of `(iteration, images)`, as in `Monitor.frames`.
         iterations: which of them to draw, top to bottom; those that were not reached are left out.
         columns: how many samples a row.
         scale: how many screen pixels a pixel takes, each way.
@@ -261,7 +261,7 @@ def animation(frames, scale=1, seconds=8.0):
     """Make an animated PNG of the frames, each with its iteration written below.
 
     Args:
-        frames: list of `(iteration, images)`, as in `Watcher.frames`.
+        frames: list of `(iteration, images)`, as in `Monitor.frames`.
         scale: how many pixels a pixel takes, each way.
         seconds: how long it runs before it starts again.
 

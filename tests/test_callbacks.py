@@ -18,7 +18,7 @@ class Model:
         self.iteration, self.modes = np.zeros((), int), modes
         self.pictures = np.random.default_rng(0).uniform(-1, 1, (64, 4, 4, 1))
 
-    def sampler(self, count):
+    def unconditional_generator(self, count):
         return self.generator
 
     def generator(self, noise, training):
@@ -125,7 +125,7 @@ def fit(make_pair, make_images):
 
 @pytest.mark.parametrize("at_once", [1, 4, 10])
 def test_watch_keeps_frames_and_a_curve_with_a_value_for_each_iteration(fit, at_once):
-    watch = callbacks.Watch(every=10)
+    watch = callbacks.GANMonitor(every=10)
     gan, history = fit(watch, steps=20, epochs=2, at_once=at_once)
     iterations = [iteration for iteration, _ in watch.frames]
     assert iterations[0] == 0
@@ -139,7 +139,7 @@ def test_watch_keeps_frames_and_a_curve_with_a_value_for_each_iteration(fit, at_
 
 
 def test_watch_counts_right_where_a_dataset_ends_between_two_calls(make_pair, make_images):
-    gan, watch = GAN(*make_pair()[:2]), callbacks.Watch(every=10)
+    gan, watch = GAN(*make_pair()[:2]), callbacks.GANMonitor(every=10)
     gan.compile(steps_per_execution=8)
     data = tf.data.Dataset.from_tensor_slices(make_images(40)).batch(4)  # 10 batches: a call of 8 and one of 2
     history = gan.fit(data, epochs=2, callbacks=watch, verbose=0).history
@@ -148,7 +148,7 @@ def test_watch_counts_right_where_a_dataset_ends_between_two_calls(make_pair, ma
 
 
 def test_watch_goes_on_in_a_second_call_of_fit(make_pair, make_images):
-    gan, watch = GAN(*make_pair()[:2]), callbacks.Watch(every=5)
+    gan, watch = GAN(*make_pair()[:2]), callbacks.GANMonitor(every=5)
     gan.compile(steps_per_execution=5)
     for _ in range(2):
         gan.fit(make_images(40), batch_size=4, verbose=0, callbacks=watch)
@@ -158,17 +158,17 @@ def test_watch_goes_on_in_a_second_call_of_fit(make_pair, make_images):
 
 def test_watch_of_a_training_that_goes_on_from_a_checkpoint_counts_from_there(make_pair, make_images, tmp_path):
     for epochs, expected in ((1, [0, 5, 10]), (3, [10, 15, 20, 25, 30]), (3, [30])):
-        gan, watch = GAN(*make_pair()[:2]), callbacks.Watch(every=5, folder=tmp_path / "grids")
+        gan, watch = GAN(*make_pair()[:2]), callbacks.GANMonitor(every=5, folder=tmp_path / "grids")
         gan.compile(steps_per_execution=5)
         going_on = [callbacks.Resume(tmp_path / "checkpoint"), watch]
         gan.fit(make_images(40), batch_size=4, epochs=epochs, verbose=0, callbacks=going_on)
         assert [iteration for iteration, _ in watch.frames] == expected
-        assert watch.watcher.steps == (10 * epochs if len(expected) > 1 else None)
+        assert watch.monitor.steps == (10 * epochs if len(expected) > 1 else None)
     assert len(list((tmp_path / "grids").iterdir())) == 7
 
 
 def test_watch_writes_files_and_for_tensorboard(fit, tmp_path):
-    fit(callbacks.Watch(every=10, folder=tmp_path / "grids", log_dir=tmp_path / "board"))
+    fit(callbacks.GANMonitor(every=10, folder=tmp_path / "grids", log_dir=tmp_path / "board"))
     names = [f"iteration_{i:05d}.png" for i in (0, 10, 20)]
     assert sorted(path.name for path in (tmp_path / "grids").iterdir()) == names
     [events] = (tmp_path / "board").glob("*tfevents*")
@@ -179,7 +179,7 @@ def test_watch_writes_files_and_for_tensorboard(fit, tmp_path):
 def test_watch_says_at_once_that_it_cannot_write(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="cannot write to the folder"):
-        callbacks.Watch(log_dir=tmp_path / "file" / "board")
+        callbacks.GANMonitor(log_dir=tmp_path / "file" / "board")
 
 
 def test_memory_stays_flat(make_pair, make_images):
@@ -187,7 +187,7 @@ def test_memory_stays_flat(make_pair, make_images):
     psutil = pytest.importorskip("psutil")
     gan, images = GAN(*make_pair()[:2]), make_images(64)
     gan.compile()
-    watched = [callbacks.Watch(every=5000), callbacks.Watchdog(images)]
+    watched = [callbacks.GANMonitor(every=5000), callbacks.Watchdog(images)]
     used = []
     for _ in range(5):
         gan.fit(images, batch_size=4, steps_per_epoch=10_000, callbacks=watched, verbose=0)

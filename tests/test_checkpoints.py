@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gan_keras import checkpoints, losses
-from gan_keras.checkpoints import Resume, StopOnNaN, training_state
+from gan_keras import losses
+from gan_keras._plumbing import checkpoints
+from gan_keras._plumbing.checkpoints import Resume, StopOnNaN, training_state
 from gan_keras.gan import GAN
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -26,7 +27,7 @@ import os, sys, time
 folder, hang_in_write = sys.argv[1], int(sys.argv[2])
 import keras, numpy as np
 from gan_keras import models
-from gan_keras.checkpoints import Resume, training_state
+from gan_keras._plumbing.checkpoints import Resume, training_state
 from gan_keras.gan import GAN
 
 keras.utils.set_random_seed(1)

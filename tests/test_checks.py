@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gan_keras import checks
+from gan_keras._plumbing import checks
 
 
 @pytest.fixture

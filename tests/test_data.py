@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from gan_keras import data
+from gan_keras._plumbing import mnist
 
 FULL = os.environ.get("GAN_KERAS_MNIST")  # before any test hides it
 
@@ -30,7 +31,7 @@ def tiny_mnist(train=30, test=12):
 def no_digits_anywhere(keras_home):
     """An empty Keras cache, no GAN_KERAS_MNIST, and a proxy that refuses every download."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv(data.VARIABLE, raising=False)
+        patch.delenv(mnist.VARIABLE, raising=False)
         for name in ("https_proxy", "http_proxy", "HTTPS_PROXY", "HTTP_PROXY"):
             patch.setenv(name, "http://127.0.0.1:9")
         for name in ("no_proxy", "NO_PROXY"):
@@ -53,7 +54,7 @@ def mnist_file(tmp_path, monkeypatch):
     """A tiny file in MNIST's layout, named by GAN_KERAS_MNIST."""
     path = tmp_path / "tiny.npz"
     np.savez_compressed(path, **tiny_mnist())
-    monkeypatch.setenv(data.VARIABLE, str(path))
+    monkeypatch.setenv(mnist.VARIABLE, str(path))
     return path
 
 
@@ -140,7 +141,7 @@ def test_a_generator_as_seed_goes_on_where_it_was():
 @pytest.mark.parametrize(("split", "count"), [("train", 30), ("test", 12)])
 def test_the_named_file_comes_first_and_is_scaled(mnist_file, keras_home, monkeypatch, capsys, split, count):
     np.savez(keras_home / "datasets" / "mnist.npz", **tiny_mnist(train=5, test=5))
-    monkeypatch.setenv(data.VARIABLE, str(mnist_file))
+    monkeypatch.setenv(mnist.VARIABLE, str(mnist_file))
     images = data.load_mnist(split)
     assert images.shape == (count, 28, 28, 1)
     assert images.dtype == np.float32
@@ -174,13 +175,13 @@ def test_an_unknown_split_is_named(mnist_file):
 
 
 def test_a_missing_file_is_named(tmp_path, monkeypatch):
-    monkeypatch.setenv(data.VARIABLE, str(tmp_path / "gone.npz"))
+    monkeypatch.setenv(mnist.VARIABLE, str(tmp_path / "gone.npz"))
     with pytest.raises(FileNotFoundError, match=r"^GAN_KERAS_MNIST names .*gone\.npz, which is not a file\. Unset it"):
         data.load_mnist()
 
 
 def test_a_folder_instead_of_a_file_is_named(tmp_path, monkeypatch):
-    monkeypatch.setenv(data.VARIABLE, str(tmp_path))
+    monkeypatch.setenv(mnist.VARIABLE, str(tmp_path))
     with pytest.raises(FileNotFoundError, match=r"which is not a file"):
         data.load_mnist()
 
@@ -224,7 +225,7 @@ def test_a_file_with_damaged_bytes_is_named_wherever_the_damage_is(mnist_file):
     assert all("tiny.npz" in refusal for refusal in refusals)
 
 
-@pytest.mark.parametrize("missing", data.ARRAYS)
+@pytest.mark.parametrize("missing", mnist.ARRAYS)
 def test_a_file_that_lacks_an_array_is_named(mnist_file, missing):
     arrays = tiny_mnist()
     del arrays[missing]
@@ -288,7 +289,7 @@ def test_the_keras_cache_is_used_without_network(keras_home, capsys):
 
 def test_an_empty_variable_counts_as_none(keras_home, monkeypatch, capsys):
     np.savez(keras_home / "datasets" / "mnist.npz", **tiny_mnist(train=8, test=4))
-    monkeypatch.setenv(data.VARIABLE, "")
+    monkeypatch.setenv(mnist.VARIABLE, "")
     assert len(data.load_mnist()) == 8
 
 

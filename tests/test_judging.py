@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gan_keras import data, judging
+from gan_keras._plumbing import mnist
 
 FULL = 60_000
 
@@ -21,7 +22,7 @@ def digits():
 @pytest.fixture(scope="module")
 def small_digits():
     """The 5,000 digits that are always there."""
-    arrays = data._small_mnist()
+    arrays = mnist.small_mnist()
     images = {part: data.to_tanh(arrays[f"x_{part}"])[..., None] for part in ("train", "test")}
     return images["train"], arrays["y_train"], images["test"], arrays["y_test"]
 
@@ -49,7 +50,7 @@ def test_judge_is_frozen_small_and_one_object():
     judge = judging.load_judge()
     assert judge is judging.load_judge()
     assert not judge.trainable_weights
-    file = importlib.resources.files("gan_keras") / "judge.npz"
+    file = importlib.resources.files("gan_keras.results") / "judge.npz"
     assert len(file.read_bytes()) <= 500_000
     with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
         assert {arrays[name].dtype for name in arrays.files} == {np.dtype("float32")}

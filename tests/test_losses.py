@@ -81,10 +81,13 @@ def test_only_the_non_saturating_generator_learns_from_a_lost_position():
     assert weak < 1e-4
 
 
-def test_thresholds():
-    assert losses.NON_SATURATING.threshold == losses.MINIMAX.threshold == 0.5
-    assert losses.NON_SATURATING_FROM_LOGITS.threshold == losses.MINIMAX_FROM_LOGITS.threshold == 0.0
-    assert losses.WASSERSTEIN.threshold == 0.0
+@pytest.mark.parametrize("name", ["NON_SATURATING", "MINIMAX"])
+def test_what_counts_as_judged_right(name):
+    probabilities, logits = np.array([0.4, 0.5, 0.6]), np.array([-1.0, 0.0, 1.0])
+    for loss, answers in ((getattr(losses, name), probabilities), (getattr(losses, f"{name}_FROM_LOGITS"), logits)):
+        right_on_real, right_on_fake = loss.judged_right(answers, answers)
+        np.testing.assert_array_equal(right_on_real, [False, False, True])
+        np.testing.assert_array_equal(right_on_fake, [True, True, False])
 
 
 def linear(shape, slope, activation=None):

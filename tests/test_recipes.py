@@ -8,9 +8,11 @@ import pytest
 import tensorflow as tf
 from keras import layers, ops
 
-from gan_keras import callbacks, long_runs, losses, plumbing, recipes
+from gan_keras import callbacks, losses, recipes, results
+from gan_keras._plumbing.batches import published_batches
 from gan_keras.gan import GAN
 from gan_keras.recipes import RECIPES, build_recipe, published_steps, train_recipe
+from tools import long_runs
 
 # As the sources have them: widths of G and D, batch, published iterations, learning rate, beta_1, epsilon.
 FACTS = {
@@ -207,20 +209,20 @@ def first(batches, count):
 
 def test_batches_in_passes():
     images = np.arange(10, dtype="float32").reshape(10, 1, 1, 1)
-    found = first(plumbing.published_batches(images, 4, seed=3), 6)
+    found = first(published_batches(images, 4, seed=3), 6)
     assert [len(batch) for batch in found] == [4, 4, 2, 4, 4, 2]
     passes = [np.concatenate(found[:3]).ravel(), np.concatenate(found[3:]).ravel()]
     assert [sorted(one) for one in passes] == 2 * [list(range(10))]
     assert list(passes[0]) != list(passes[1])
-    again = first(plumbing.published_batches(images, 4, seed=3), 6)
+    again = first(published_batches(images, 4, seed=3), 6)
     assert all(np.array_equal(a, b) for a, b in zip(found, again, strict=True))
-    other = first(plumbing.published_batches(images, 4, seed=4), 3)
+    other = first(published_batches(images, 4, seed=4), 3)
     assert not np.array_equal(np.concatenate(other).ravel(), passes[0])
 
 
 def test_batches_with_replacement():
     images = np.arange(10, dtype="float32").reshape(10, 1, 1, 1)
-    found = np.stack(first(plumbing.published_batches(images, 8, seed=3, replace=True), 200)).reshape(200, 8)
+    found = np.stack(first(published_batches(images, 8, seed=3, replace=True), 200)).reshape(200, 8)
     assert min(len(set(batch)) for batch in found) < 7
     counts = np.bincount(found.ravel().astype(int))
     assert len(counts) == 10
@@ -233,7 +235,7 @@ SMALL = {"generator": ("6 leaky",), "discriminator": ("5 leaky",), "batch_size":
 @pytest.mark.parametrize("name", NAMES)
 def test_every_recipe_trains_colour_images_of_any_size(name, make_images):
     recipe = RECIPES[name]._replace(batch_size=4)
-    watch = callbacks.Watch(every=2)
+    watch = callbacks.GANMonitor(every=2)
     generator, history = train_recipe(recipe, make_images(10, (5, 7, 3)), steps=4, callbacks=watch, verbose=0)
     assert generator.output_shape == (None, 5, 7, 3)
     assert {len(values) for values in history.values()} == {4}
@@ -323,9 +325,9 @@ def test_a_small_version_of_the_large_dcgan_trains(make_images):
 
 
 def test_the_long_table_has_every_run():
-    rows = {(r["recipe"], r["change"], r["seed"], r["steps"]): r for r in long_runs.read()}
+    rows = {(r["recipe"], r["change"], r["seed"], r["steps"]): r for r in results.read()}
     assert set(rows) == set(long_runs.jobs())
-    assert len(rows) == len(long_runs.read())
+    assert len(rows) == len(results.read())
     for row in rows.values():
         assert row["published_steps"] == FACTS[row["recipe"]][3]
         assert row["done"] <= row["steps"] <= row["published_steps"]
@@ -335,9 +337,9 @@ def test_the_long_table_has_every_run():
 
 
 def test_changes_change_one_thing():
-    for change, (base, what) in long_runs.CHANGES.items():
+    for change, (base, what) in results.CHANGES.items():
         assert len(what) == 1
-        assert long_runs.changed(change) != RECIPES[base]
+        assert results.changed(change) != RECIPES[base]
 
 
 def test_the_long_table_goes_on_where_it_was_stopped(tmp_path, monkeypatch, make_images, capsys):
@@ -350,9 +352,10 @@ def test_the_long_table_goes_on_where_it_was_stopped(tmp_path, monkeypatch, make
         "SHORT": 2,
         "load_mnist": lambda split="train": make_images(20, (28, 28, 1)),
     }.items():
-        monkeypatch.setattr(long_runs, name, value)
+        for module in (long_runs, results):
+            monkeypatch.setattr(module, name, value, raising=False)
     long_runs.main(tmp_path)
-    rows = long_runs.read(tmp_path)
+    rows = results.read(tmp_path)
     assert [(r["change"], r["steps"]) for r in rows] == [("", 3), ("", 2), ("sigmoid", 2)]
     (tmp_path / "long_runs.csv").write_text(
         "".join((tmp_path / "long_runs.csv").read_text().splitlines(keepends=True)[:-1])
@@ -360,7 +363,7 @@ def test_the_long_table_goes_on_where_it_was_stopped(tmp_path, monkeypatch, make
     capsys.readouterr()
     long_runs.main(tmp_path, backwards=True)
     assert capsys.readouterr().out.count("frechet") == 1
-    assert long_runs.read(tmp_path)[:2] == rows[:2]
+    assert results.read(tmp_path)[:2] == rows[:2]
     assert (tmp_path / "long_runs_one.png").exists()
 
 

@@ -205,7 +205,7 @@ def test_live_waits_between_two_pictures(notebook, make_images):
 
 
 def test_in_a_notebook_the_watcher_draws_live_and_prints_nothing(notebook, pair, history, capsys):
-    watcher = watching.Watcher(pair[0], steps=3, every=1)
+    watcher = watching.Monitor(pair[0], steps=3, every=1)
     training.train(*pair, np.linspace(-1, 1, 60).reshape(5, 4, 3, 1), steps=3, batch_size=5, watch=watcher)
     updates = [update for _, update, _ in notebook]
     assert len(updates) >= 2  # the first, and the end's
@@ -214,7 +214,7 @@ def test_in_a_notebook_the_watcher_draws_live_and_prints_nothing(notebook, pair,
 
 
 def test_the_next_training_draws_a_new_picture(notebook, pair, history):
-    watcher = watching.Watcher(pair[0], every=1000)
+    watcher = watching.Monitor(pair[0], every=1000)
     watcher(history, end=True)
     watcher(history, end=True)
     assert [update for _, update, _ in notebook] == [False, False]
@@ -234,14 +234,14 @@ def feed(watcher, count, start=0):
 
 
 def test_watcher_keeps_a_frame_at_0_every_few_iterations_and_at_the_end(pair, outside_a_notebook):
-    watcher = watching.Watcher(pair[0], every=3)
+    watcher = watching.Monitor(pair[0], every=3)
     feed(watcher, 10)
     assert [iteration for iteration, _ in watcher.frames] == [0, 3, 6, 9, 10]
 
 
 def test_watcher_samples_the_same_points_in_inference_mode(make_pair, outside_a_notebook):
     generator, _, _ = make_pair(dropout=0.5)
-    watcher = watching.Watcher(generator)
+    watcher = watching.Monitor(generator)
     np.testing.assert_array_equal(watcher.sample(), watcher.sample())
     expected = generator(watching.fixed_noise(5), training=False)
     np.testing.assert_allclose(watcher.frames[0][1], expected, atol=1e-6)
@@ -249,12 +249,12 @@ def test_watcher_samples_the_same_points_in_inference_mode(make_pair, outside_a_
 
 def test_watcher_takes_other_points(pair, rng, outside_a_notebook):
     noise = rng.normal(size=(3, 5)).astype("float32")
-    watcher = watching.Watcher(pair[0], noise=noise)
+    watcher = watching.Monitor(pair[0], noise=noise)
     np.testing.assert_allclose(watcher.frames[0][1], pair[0](noise), atol=1e-6)
 
 
 def test_frames_show_how_the_generator_changes(pair, make_images, outside_a_notebook):
-    watcher = watching.Watcher(pair[0], steps=4, every=2)
+    watcher = watching.Monitor(pair[0], steps=4, every=2)
     training.train(*pair, make_images(10), steps=4, batch_size=5, watch=watcher)
     first, second, last = (images for _, images in watcher.frames)
     assert np.abs(second - first).max() > 1e-3
@@ -263,7 +263,7 @@ def test_frames_show_how_the_generator_changes(pair, make_images, outside_a_note
 
 
 def test_frames_go_to_files_named_by_iteration_that_hold_the_grid(pair, tmp_path, outside_a_notebook):
-    watcher = watching.Watcher(pair[0], every=100, folder=tmp_path / "new" / "frames")
+    watcher = watching.Monitor(pair[0], every=100, folder=tmp_path / "new" / "frames")
     feed(watcher, 200)
     files = sorted((tmp_path / "new" / "frames").iterdir())
     assert [file.name for file in files] == ["iteration_00000.png", "iteration_00100.png", "iteration_00200.png"]
@@ -274,14 +274,14 @@ def test_frames_go_to_files_named_by_iteration_that_hold_the_grid(pair, tmp_path
 
 
 def test_watcher_going_on_with_a_history_keeps_counting(pair, outside_a_notebook):
-    watcher = watching.Watcher(pair[0], every=5)
+    watcher = watching.Monitor(pair[0], every=5)
     feed(watcher, 5)
     feed(watcher, 5, start=5)
     assert [iteration for iteration, _ in watcher.frames] == [0, 5, 10]
 
 
 def test_progress_is_a_line_for_each_frame(pair, outside_a_notebook, capsys):
-    feed(watching.Watcher(pair[0], steps=2500, every=1000), 2500)
+    feed(watching.Monitor(pair[0], steps=2500, every=1000), 2500)
     assert capsys.readouterr().out.splitlines() == [
         "iteration 1,000 of 2,500: d_loss 0.250, g_loss 1.500, 0 s, 0 s left",
         "iteration 2,000 of 2,500: d_loss 0.250, g_loss 1.500, 0 s, 0 s left",
@@ -290,12 +290,12 @@ def test_progress_is_a_line_for_each_frame(pair, outside_a_notebook, capsys):
 
 
 def test_progress_without_a_known_end_names_none(pair, outside_a_notebook, capsys):
-    feed(watching.Watcher(pair[0], every=2), 2)
+    feed(watching.Monitor(pair[0], every=2), 2)
     assert capsys.readouterr().out == "iteration 2: d_loss 0.250, g_loss 1.500, 0 s\n"
 
 
 def test_progress_beyond_the_end_names_none(pair, outside_a_notebook, capsys):
-    feed(watching.Watcher(pair[0], steps=2, every=2), 4)
+    feed(watching.Monitor(pair[0], steps=2, every=2), 4)
     assert capsys.readouterr().out.splitlines()[1] == "iteration 4: d_loss 0.250, g_loss 1.500, 0 s"
 
 
@@ -303,7 +303,7 @@ def test_progress_reckons_the_time_that_is_left(pair, outside_a_notebook, capsys
     """The first of 100 iterations ends at second 0; 40 of them take 80 seconds; 60 are left."""
     clock = iter([0.0, 78.0])
     monkeypatch.setattr(watching.time, "monotonic", lambda: next(clock))
-    watcher = watching.Watcher(pair[0], steps=100, every=40)
+    watcher = watching.Monitor(pair[0], steps=100, every=40)
     watcher({"d_loss": [1.0], "g_loss": [1.0]})
     watcher({"d_loss": [1.0] * 40, "g_loss": [1.0] * 40})
     left = capsys.readouterr().out.split(", ")[-1]
@@ -312,12 +312,12 @@ def test_progress_reckons_the_time_that_is_left(pair, outside_a_notebook, capsys
 
 def test_progress_is_printed_in_a_notebook_when_asked_for(notebook, pair, monkeypatch, capsys):
     monkeypatch.setenv("GAN_KERAS_PROGRESS", "1")
-    feed(watching.Watcher(pair[0], every=2), 2)
+    feed(watching.Monitor(pair[0], every=2), 2)
     assert "iteration 2: d_loss 0.250" in capsys.readouterr().out
 
 
 def test_the_live_picture_shows_samples_and_curves(pair, history, outside_a_notebook):
-    pixels = np.asarray(watching.Watcher(pair[0]).picture(history, 120).convert("RGB")).astype(int)
+    pixels = np.asarray(watching.Monitor(pair[0]).picture(history, 120).convert("RGB")).astype(int)
     height, width, _ = pixels.shape
     assert width > 1.5 * height
     left, right = pixels[:, : width * 2 // 5], pixels[:, width // 2 :]
@@ -329,18 +329,18 @@ def test_the_live_picture_shows_samples_and_curves(pair, history, outside_a_note
 
 
 def test_watching_an_empty_history_draws_all_the_same(pair, outside_a_notebook):
-    watching.Watcher(pair[0])({}, end=True)
+    watching.Monitor(pair[0])({}, end=True)
 
 
 @pytest.mark.parametrize("every", [0, -5, 2.5])
 def test_watcher_names_a_wrong_interval(pair, every):
     with pytest.raises(ValueError, match=r"^every: expected "):
-        watching.Watcher(pair[0], every=every)
+        watching.Monitor(pair[0], every=every)
 
 
 def test_watcher_names_a_latent_size_that_does_not_match(pair):
     with pytest.raises(ValueError, match=r"^noise: the generator takes latent points of 5 numbers"):
-        watching.Watcher(pair[0], noise=np.zeros((2, 7), "float32"))
+        watching.Monitor(pair[0], noise=np.zeros((2, 7), "float32"))
 
 
 # The curves
@@ -593,7 +593,7 @@ def test_a_file_in_the_way_of_a_folder_is_named(tmp_path, below):
 def test_the_watcher_says_so_before_the_training(pair, tmp_path):
     (tmp_path / "images").write_text("in the way")
     with pytest.raises(OSError, match="cannot write to the folder"):
-        watching.Watcher(pair[0], folder=tmp_path / "images")
+        watching.Monitor(pair[0], folder=tmp_path / "images")
 
 
 @pytest.mark.skipif(getattr(os, "geteuid", lambda: 0)() == 0, reason="root may write everywhere")

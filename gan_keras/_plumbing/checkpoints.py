@@ -9,12 +9,8 @@ import zipfile
 import keras
 import numpy as np
 
-from gan_keras.checks import check_number
-
-
-def training_state(gan):
-    """All variables that training changes: both networks with their seeds, the noise's seed, both optimizers."""
-    return gan.variables + gan.d_optimizer.variables + gan.g_optimizer.variables
+from gan_keras._plumbing.checks import check_number
+from gan_keras._plumbing.saving import training_state
 
 
 class Resume(keras.callbacks.Callback):
@@ -104,7 +100,7 @@ class Resume(keras.callbacks.Callback):
             ) from error
 
     def on_epoch_end(self, epoch, logs=None):
-        if not np.isfinite(list(logs.values())).all():
+        if not logs or not np.isfinite(list(logs.values())).all():
             return
         self.logs.append(logs)
         if len(self.logs) % self.every == 0 or epoch + 1 == self.params["epochs"] or self.model.stop_training:

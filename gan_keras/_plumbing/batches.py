@@ -1,0 +1,179 @@
+"""Batches for `GAN.fit`: of an array, in an order that a seed decides, or of a `tf.data.Dataset`, each checked."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gan_keras._plumbing.checks import check_images, check_labels, check_range, fits
+
+
+def shuffled_batches(images, labels, batch_size, seed, start=0):
+    """Batches without end: pass after pass through the images, each in a new order. Seed and number decide a batch.
+
+    Args:
+        images: array `(N, ...)`.
+        labels: None, or whole numbers `(N,)`.
+        batch_size: at most N; images left over at the end of a pass are left out of that pass.
+        seed: whole number.
+        start: number of the first batch.
+
+    Returns:
+        A `tf.data.Dataset` of float tensors `(batch_size, ...)`, or of tuples of them and of labels `(batch_size,)`.
+    """
+    in_a_pass = len(images) // batch_size
+
+    def one_pass(number):
+        order = tf.random.experimental.stateless_shuffle(tf.range(len(images)), seed=[seed, number])
+        return tf.data.Dataset.from_tensor_slices(tf.reshape(order[: in_a_pass * batch_size], (in_a_pass, batch_size)))
+
+    passes = tf.data.Dataset.counter(start // in_a_pass).flat_map(one_pass)
+    at_once = min(16, max(1, 2**22 // images[:batch_size].nbytes))  # a few MB
+    return gather_rows(passes.skip(start % in_a_pass), images, labels, at_once)
+
+
+def published_batches(images, batch_size, seed, replace=False):
+    """Batches without end as tutorials draw them.
+
+    Args:
+        images: array `(N, ...)`.
+        batch_size: at most N.
+        seed: whole number.
+        replace: True: each image at random, whether it was there before or not (as with `np.random.randint`). False:
+            pass after pass, each in a new order; the images left over are a smaller batch (as PyTorch's `DataLoader`).
+
+    Returns:
+        A `tf.data.Dataset` of float tensors `(batch, ...)`.
+    """
+
+    def one_pass(number):
+        if replace:
+            rows = tf.random.stateless_uniform((batch_size,), [seed, number], 0, len(images), "int64")
+            return tf.data.Dataset.from_tensors(rows)
+        order = tf.random.experimental.stateless_shuffle(tf.range(len(images)), seed=[seed, number])
+        return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
+
+    return gather_rows(tf.data.Dataset.counter().flat_map(one_pass), images)
+
+
+def gather_rows(rows, images, labels=None, at_once=1):
+    """The images (and labels) of which a Dataset holds the row numbers, batch by batch.
+
+    NumPy gathers them: TensorFlow would first copy all images, which takes longer than hundreds of iterations. It does
+    so for `at_once` batches (of one size) in a call, because a call costs as much as the copying of a few batches.
+    """
+    images = np.asarray(images, dtype=keras.config.floatx())
+    parts = (images,) if labels is None else (images, labels)
+
+    def pick(rows):
+        picked = tf.numpy_function(lambda n: [part[n] for part in parts], [rows], [p.dtype for p in parts], False)
+        for part, batch in zip(parts, picked, strict=True):
+            batch.set_shape((*rows.shape, *part.shape[1:]))
+        return picked[0] if labels is None else tuple(picked)
+
+    plainly = tf.data.Options()  # rewriting this little pipeline would take longer than it saves
+    plainly.experimental_optimization.apply_default_optimizations = False
+    plainly.autotune.enabled = False
+    if at_once == 1:
+        return rows.map(pick).with_options(plainly).prefetch(2)
+    return rows.batch(at_once, drop_remainder=True).map(pick).with_options(plainly).prefetch(2).unbatch()
+
+
+class CheckedBatches:
+    """A Dataset whose batches are checked one by one as they come, cast, and made large enough for `d_steps`.
+
+    Args:
+        dataset: a `tf.data.Dataset` of batches of images or, for `ConditionalGAN`, of pairs `(images, labels)`.
+        gan: the `GAN` that will train on them.
+        drawn: some images of its generator, whose range must be theirs.
+
+    Attributes:
+        dataset: what to train on.
+        seen: how many of the given batches have been drawn.
+        error: the `ValueError` of a wrong batch, before which the batches end; or None.
+
+    Raises:
+        ValueError: if the elements are not such batches, as far as their specification tells.
+    """
+
+    def __init__(self, dataset, gan, drawn):
+        self.gan, self.drawn, self.seen, self.error = gan, drawn, 0, None
+        self.num_classes = getattr(gan, "num_classes", None)
+        self.image_shape, self.shapes = gan.image_shape, (gan.image_shape, ())
+        spec = dataset.element_spec
+        self.check_spec(spec)
+        parts = spec if self.num_classes else (spec,)
+        self.rows = parts[0].shape[0] if parts[0].shape.rank else None
+        dataset = dataset.map(self.check_in_graph).take_while(lambda right, *_: right).map(self.without_flag)
+        if gan.d_steps > 1:
+            dataset = dataset.ragged_batch(gan.d_steps, drop_remainder=True).map(self.join)
+        if gan.distribute_strategy.num_replicas_in_sync > 1:
+            dataset = dataset.filter(self.can_be_shared)
+        self.dataset = dataset.prefetch(2)
+
+    def check_spec(self, spec):
+        """Check what the elements are said to be."""
+        tensors = spec if isinstance(spec, tuple) else (spec,)
+        dense = all(isinstance(part, tf.TensorSpec) for part in tensors)
+        if not self.num_classes and not (dense and isinstance(spec, tf.TensorSpec)):
+            hint = "; labels are for ConditionalGAN: leave them out with .map(lambda images, labels: images)"
+            raise ValueError(f"images: expected a Dataset of one tensor, a batch of images, got elements {spec}{hint}")
+        if self.num_classes and not (dense and isinstance(spec, tuple) and len(spec) == 2):
+            raise ValueError(f"images: expected a Dataset of pairs (images, labels), got elements {spec}")
+        rank = tensors[0].shape.rank
+        if rank == 3 and fits(tensors[0].shape, self.image_shape):
+            raise ValueError(
+                f"images: expected a Dataset of batches (batch, height, width, channels), got single images "
+                f"{tensors[0].shape}; call .batch(32) on it"
+            )
+        if rank not in (None, 4):
+            raise ValueError(f"images: expected 4 axes (batch, height, width, channels), got shape {tensors[0].shape}")
+
+    def check(self, images, labels=None):
+        """Check a batch; returns it in the networks' precision."""
+        images = check_images(images, image_shape=self.image_shape)
+        if self.num_classes:
+            labels = check_labels(labels, self.num_classes, count=len(images))
+        if self.seen == 0:
+            check_range(images, self.drawn)
+        self.seen += 1
+        images = np.asarray(images, dtype=self.gan.discriminator.compute_dtype)
+        return (images, labels) if self.num_classes else (images,)
+
+    def check_in_graph(self, *batch):
+        """`check` as a step of the Dataset: whether the batch is right, and what `check` returns.
+
+        An error is kept for `Guard`, which raises it; raised here, TensorFlow would wrap it, and log it twice.
+        """
+
+        def check(*batch):
+            try:
+                return True, *self.check(*batch)
+            except ValueError as error:
+                self.error = error
+                return False, *empty
+
+        kinds = [self.gan.discriminator.compute_dtype, "int32"][: len(batch)]
+        empty = [np.zeros((0, *shape), kind) for shape, kind in zip(self.shapes, kinds, strict=False)]
+        right, *checked = tf.numpy_function(check, batch, ["bool", *kinds])
+        right.set_shape(())
+        for part, shape in zip(checked, self.shapes, strict=False):
+            part.set_shape((None, *shape))
+        return right, *checked
+
+    def without_flag(self, right, *batch):
+        """The batch alone, with as many rows as the Dataset promises."""
+        for part, shape in zip(batch, self.shapes, strict=False):
+            part.set_shape((self.rows, *shape))
+        return batch if self.num_classes else batch[0]
+
+    def join(self, *parts):
+        """`d_steps` batches as one."""
+        joined = tuple(part.merge_dims(0, 1) if isinstance(part, tf.RaggedTensor) else part for part in parts)
+        for part, shape in zip(joined, self.shapes, strict=False):
+            part.set_shape((None, *shape))
+        return joined if self.num_classes else joined[0]
+
+    def can_be_shared(self, *parts):
+        """Whether a batch can be shared out evenly among the devices."""
+        rows = self.gan.distribute_strategy.num_replicas_in_sync * self.gan.d_steps
+        return tf.equal(tf.shape(parts[0])[0] % rows, 0)

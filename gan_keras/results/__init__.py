@@ -1,0 +1,56 @@
+"""What was computed beforehand: the judge's weights (`judge.npz`), and the long table and pictures of notebook 10.
+
+The table comes from `tools/long_runs.py`, which trains every recipe and every change with three seeds.
+"""
+
+import csv
+import importlib.resources
+
+import numpy as np
+from PIL import Image
+
+from gan_keras.recipes import RECIPES, Blogathon, FromScratch, adam
+
+SHORT = 1500  # iterations of a recipe beside its changes
+RMSPROP = {"class_name": "RMSprop", "config": {"learning_rate": 8e-4, "clipvalue": 1.0}}  # the article's alternative
+SGD = {"class_name": "SGD", "config": {"learning_rate": 0.1, "momentum": 0.5}}  # as the code of the 2014 paper begins
+# One change each: the recipe, and what is replaced in it.
+CHANGES = {
+    "start as Keras does": ("blogathon", {"start": "keras"}),
+    "beta_1 0.9": ("blogathon", {"optimizer": adam(2e-4, beta_1=0.9)}),
+    "no BatchNorm in G": ("blogathon", {"generator": ("128 leaky", "512 leaky", "1024 leaky")}),
+    "dropout in D": ("blogathon", {"discriminator": ("512 leaky dropout", "256 leaky dropout", "128 leaky dropout")}),
+    "D first, fresh fakes": ("blogathon", {"game": FromScratch}),
+    "G first, same fakes": ("counterfeiter", {"game": Blogathon}),
+    "D first, one update": ("counterfeiter", {"game": FromScratch}),
+    "RMSprop 8e-4": ("counterfeiter", {"optimizer": RMSPROP}),
+    "Adam 8e-4": ("counterfeiter", {"optimizer": adam(8e-4, beta_1=0.5, epsilon=1e-7)}),
+    "SGD 0.1": ("counterfeiter", {"optimizer": SGD}),
+    "sigmoid": ("counterfeiter", {"output": "sigmoid"}),
+    "latent size 10": ("counterfeiter", {"latent_dim": 10}),
+    "latent size 1000": ("counterfeiter", {"latent_dim": 1000}),
+    "SGD 0.1 there": ("paper_walkthrough", {"optimizer": SGD}),
+}
+COLUMNS = ("recipe", "change", "seed", "steps", "done", "published_steps", "minutes")
+METRICS = ("frechet", "precision", "recall", "density", "coverage", "confident", "present")
+
+
+def changed(change):
+    """The `Recipe` of one of `CHANGES`."""
+    base, what = CHANGES[change]
+    return RECIPES[base]._replace(**what)
+
+
+def read(folder=None):
+    """The rows of `long_runs.csv`: dicts with `COLUMNS` and `METRICS`, numbers as numbers."""
+    folder = importlib.resources.files(__name__) if folder is None else folder
+    with folder.joinpath("long_runs.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    kinds = dict.fromkeys(("seed", "steps", "done", "published_steps", "present"), int)
+    return [{k: v if k in COLUMNS[:2] else kinds.get(k, float)(v) for k, v in row.items()} for row in rows]
+
+
+def strip(name):
+    """Ten images of a recipe's generator after its long run, seed 0: a uint8 array, as `watching.grid` gives."""
+    with importlib.resources.files(__name__).joinpath(f"long_runs_{name}.png").open("rb") as file:
+        return np.asarray(Image.open(file))
