@@ -4,9 +4,11 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from gan_keras._plumbing.batches import named_errors
 from gan_keras._plumbing.checkpoints import StopOnNaN
 from gan_keras._plumbing.checks import check_keras_format, check_networks, check_number
-from gan_keras._plumbing.fast import FusedAdam, graph_options, make_update, noise_for_replica
+from gan_keras._plumbing.devices import check_start, noise_beside, on_several_devices
+from gan_keras._plumbing.fast import FusedAdam, graph_options, make_update
 from gan_keras._plumbing.fit import Guard, check_compile, check_fit, make_batches, restore
 from gan_keras._plumbing.saving import pack, resume_state, unpack
 from gan_keras.losses import NON_SATURATING
@@ -18,8 +20,9 @@ __all__ = ["GAN", "FusedAdam"]
 class GAN(keras.Model):
     """A generator and a discriminator that train each other; with `compile()` alone, the `counterfeiter` recipe.
 
-    Under a `tf.distribute` strategy it trains as on one device, except that batch normalisation and the random points
-    of a gradient penalty look at each device's images apart. Build and compile it in the strategy's scope.
+    Under a `tf.distribute` strategy, on several devices of one machine or on several machines, it trains as on one
+    device, except that batch normalisation and the random points of a gradient penalty look at each device's images
+    apart. Build and compile it in the strategy's scope.
 
     A recipe with another order of updates, shared fakes or a concatenated batch is a subclass that overrides
     `train_step`, `train_discriminator` or `train_generator`.
@@ -122,7 +125,7 @@ class GAN(keras.Model):
 
     def sample_noise(self, batch):
         """As many new latent points as there are images in the batch."""
-        return noise_for_replica((ops.shape(batch)[0], self.latent_dim), self.noise_seed)
+        return noise_beside(batch, self.latent_dim, self.noise_seed)
 
     def discriminator_logs(self, d_loss, on_real, on_fake):
         """D's loss, and the shares of real and of generated images that it judged right."""
@@ -142,6 +145,16 @@ class GAN(keras.Model):
     @property
     def metrics(self):
         return self.means
+
+    def make_train_function(self, force=False):
+        if self.distribute_strategy.num_replicas_in_sync == 1:
+            return super().make_train_function(force)
+        if self.train_function is None or force:
+            self.train_function = on_several_devices(self)
+        return self.train_function
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Leave out what Keras does for networks that are not built yet; it fails with labels and several machines."""
 
     def call(self, noise, training=False):
         """Images `(batch, height, width, channels)` of latent points `(batch, latent_dim)`."""
@@ -187,7 +200,8 @@ class GAN(keras.Model):
         images, labels = check_fit(self, images, labels, batch_size, epochs, steps_per_epoch, callbacks, initial_epoch)
         initial_epoch = restore(self, callbacks, initial_epoch, images, batch_size, steps_per_epoch)
         batches, steps = make_batches(self, images, labels, batch_size, steps_per_epoch)
-        with graph_options():
+        check_start(self, initial_epoch, steps)
+        with graph_options(), named_errors(batches):
             return super().fit(
                 batches.dataset,
                 epochs=epochs,

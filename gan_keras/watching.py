@@ -145,7 +145,7 @@ class Monitor:
 
     def sample(self):
         """Images of the fixed latent points, now."""
-        return self.generator.predict_on_batch(self.noise)
+        return np.asarray(self.generator(self.noise, training=False))  # `predict` would have each device draw them
 
     def keep_frame(self, iteration):
         """Keep (and save) the samples of this iteration."""

@@ -316,7 +316,15 @@ def methods(module, name, wanted):
 # The modules that hold GAN code: all of it is shown in a notebook. The others draw, watch and examine.
 GAN_MODULES = ("data", "models", "training", "losses", "gan", "judging", "conditional", "recipes")
 # Not shown: what finds the digits, the judge's file and batches as tutorials draw them. Notebook 16 will show pairs.
-NOT_SHOWN = {"load_mnist", "load_judge", "published_batches", "PairLoss", "fake_above_real", "real_above_fake"}
+NOT_SHOWN = {
+    "load_mnist",
+    "load_judge",
+    "published_batches",
+    "Recipe",
+    "PairLoss",
+    "fake_above_real",
+    "real_above_fake",
+}
 # Notebook 05 will use the doctor.
 NOT_USED = {"examine", "Report"}
 

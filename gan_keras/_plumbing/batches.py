@@ -1,5 +1,7 @@
 """Batches for `GAN.fit`: of an array, in an order that a seed decides, or of a `tf.data.Dataset`, each checked."""
 
+import contextlib
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -73,6 +75,7 @@ def gather_rows(rows, images, labels=None, at_once=1):
     plainly = tf.data.Options()  # rewriting this little pipeline would take longer than it saves
     plainly.experimental_optimization.apply_default_optimizations = False
     plainly.autotune.enabled = False
+    plainly.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA  # a share a worker
     if at_once == 1:
         return rows.map(pick).with_options(plainly).prefetch(2)
     return rows.batch(at_once, drop_remainder=True).map(pick).with_options(plainly).prefetch(2).unbatch()
@@ -103,12 +106,24 @@ class CheckedBatches:
         self.check_spec(spec)
         parts = spec if self.num_classes else (spec,)
         self.rows = parts[0].shape[0] if parts[0].shape.rank else None
-        dataset = dataset.map(self.check_in_graph).take_while(lambda right, *_: right).map(self.without_flag)
-        if gan.d_steps > 1:
-            dataset = dataset.ragged_batch(gan.d_steps, drop_remainder=True).map(self.join)
-        if gan.distribute_strategy.num_replicas_in_sync > 1:
-            dataset = dataset.filter(self.can_be_shared)
-        self.dataset = dataset.prefetch(2)
+        count = int(dataset.cardinality())  # below 0 if nobody knows
+        checked = dataset.map(self.check_in_graph).take_while(lambda right, *_: right).map(self.without_flag)
+        replicas = gan.distribute_strategy.num_replicas_in_sync
+        if replicas > 1:  # which can share out only batches of one size
+            rows = self.rows or batch_length(dataset)
+            if rows % replicas:
+                raise ValueError(
+                    f"images: expected batches of a multiple of the {replicas} devices that share one, got {rows}"
+                )
+            checked = checked.unbatch().batch(rows * gan.d_steps, drop_remainder=True)
+            if count > 0:
+                images = (count - 1) * rows + (self.rows or batch_length(dataset.skip(count - 1)))
+                count = images // rows
+        elif gan.d_steps > 1:
+            checked = checked.ragged_batch(gan.d_steps, drop_remainder=True).map(self.join)
+        if count > 0:  # else Keras tries for one more an epoch, which costs some noise
+            checked = checked.apply(tf.data.experimental.assert_cardinality(count // gan.d_steps))
+        self.dataset = checked.prefetch(2)
 
     def check_spec(self, spec):
         """Check what the elements are said to be."""
@@ -173,7 +188,19 @@ class CheckedBatches:
             part.set_shape((None, *shape))
         return joined if self.num_classes else joined[0]
 
-    def can_be_shared(self, *parts):
-        """Whether a batch can be shared out evenly among the devices."""
-        rows = self.gan.distribute_strategy.num_replicas_in_sync * self.gan.d_steps
-        return tf.equal(tf.shape(parts[0])[0] % rows, 0)
+
+def batch_length(dataset):
+    """How many images the first batch of a Dataset has."""
+    first = next(iter(dataset))
+    return len(first[0] if isinstance(first, tuple) else first)
+
+
+@contextlib.contextmanager
+def named_errors(batches):
+    """Raise the `ValueError` that a check of the batches raised, in place of TensorFlow's, that they end too early."""
+    try:
+        yield
+    except tf.errors.OpError:
+        if batches.error is not None:
+            raise batches.error from None
+        raise

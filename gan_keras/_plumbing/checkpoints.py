@@ -13,6 +13,11 @@ from gan_keras._plumbing.checks import check_number
 from gan_keras._plumbing.saving import training_state
 
 
+def writes_files(gan):
+    """Whether files are this process's business: True, but for the second and further workers of `tf.distribute`."""
+    return gan.distribute_strategy.extended.should_checkpoint
+
+
 class Resume(keras.callbacks.Callback):
     """Go on from the last checkpoint if there is one, and write one at the end of each epoch.
 
@@ -21,6 +26,8 @@ class Resume(keras.callbacks.Callback):
     callbacks remember (the best value of `EarlyStopping`) is not in the checkpoint; nor is the order of a
     `tf.data.Dataset` of your own. The optimizers come back as they were, learning rates too. On a GPU the bits need
     `tf.config.experimental.enable_op_determinism()`.
+
+    Where several workers train together (`tf.distribute`), the first one writes the file, and all read it.
 
     Args:
         path: file of the checkpoint. Delete it to start anew.
@@ -50,7 +57,8 @@ class Resume(keras.callbacks.Callback):
         """
         self.settings, self.logs = settings, []
         if not self.path.exists():
-            self.save(gan)  # to learn now, not after the first epoch, whether it can be written
+            if writes_files(gan):
+                self.save(gan)  # to learn now, not after the first epoch, whether it can be written
             return 0
         notes, arrays = self.read()
         for name in settings:
@@ -103,6 +111,8 @@ class Resume(keras.callbacks.Callback):
         if not logs or not np.isfinite(list(logs.values())).all():
             return
         self.logs.append(logs)
+        if not writes_files(self.model):
+            return
         if len(self.logs) % self.every == 0 or epoch + 1 == self.params["epochs"] or self.model.stop_training:
             self.save(self.model)
 

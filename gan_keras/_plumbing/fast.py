@@ -104,17 +104,3 @@ def xla_works():
     except (tf.errors.OpError, ValueError, RuntimeError):
         return False
     return True
-
-
-def noise_for_replica(shape, seed):
-    """Normal noise, `shape` on each device; all devices together draw what one device would draw for all.
-
-    Args:
-        shape: of this device's part, beginning with how many examples it has.
-        seed: a `keras.random.SeedGenerator`.
-    """
-    replica, count = tf.distribute.get_replica_context(), shape[0]
-    if replica.num_replicas_in_sync == 1:
-        return keras.random.normal(shape, seed=seed)
-    noise = keras.random.normal((replica.num_replicas_in_sync * count, *shape[1:]), seed=seed)
-    return noise[replica.replica_id_in_sync_group * count :][:count]

@@ -221,17 +221,19 @@ def make_batches(gan, images, labels, batch_size, steps_per_epoch):
     """What to train on, and how many iterations make an epoch (None: as many as a Dataset has).
 
     It also sets how many iterations Keras makes between two calls of callbacks: the most allowed that divides an epoch,
-    because Keras would run on to the next multiple; on several devices one.
+    because Keras would run on to the next multiple, and at the end of a Dataset might draw noise for no images; on
+    several devices, and where nobody knows how many batches a Dataset has, one.
     """
     if isinstance(images, tf.data.Dataset):
         batches, steps = CheckedBatches(images, gan, some_drawings(gan)), steps_per_epoch
+        in_an_epoch = steps or max(1, int(images.cardinality()) // gan.d_steps)
     else:
         rows = batch_size * gan.d_steps
         dataset = shuffled_batches(images, labels, rows, gan.seed, start=int(gan.iteration.numpy()))
         batches = types.SimpleNamespace(dataset=dataset, error=None)
-        steps = steps_per_epoch or len(images) // rows
+        steps = in_an_epoch = steps_per_epoch or len(images) // rows
     most = gan.max_steps_per_execution if gan.distribute_strategy.num_replicas_in_sync == 1 else 1
-    count = max(n for n in range(1, most + 1) if steps % n == 0) if steps else most
+    count = max(n for n in range(1, most + 1) if in_an_epoch % n == 0)
     gan.train_function = gan.train_function if count == gan.steps_per_execution else None
     gan.steps_per_execution = count
     return batches, steps
