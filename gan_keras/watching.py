@@ -1,11 +1,9 @@
-"""Plumbing: pictures of what happens while the networks train."""
+"""Pictures of what happens while the networks train."""
 
 import io
 import math
 import os
 import pathlib
-import shutil
-import sys
 import time
 
 import numpy as np
@@ -13,6 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
 from gan_keras._plumbing.checks import check_images, check_noise, check_number
+from gan_keras._plumbing.pictures import few_colours, find_graphviz, in_notebook, to_png, writable_folder
 from gan_keras.data import sample_noise, to_pixels
 
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"  # Okabe and Ito's colours, told apart by colour-blind readers
@@ -69,25 +68,6 @@ def show(picture, path=None, width=None):
     if path is not None:
         pathlib.Path(path).write_bytes(png)
     return Shown(data=png, width=width)
-
-
-def to_png(picture):
-    """The bytes of a PNG file of a uint8 array, a matplotlib figure or a PIL image."""
-    if isinstance(picture, bytes):
-        return picture
-    file = io.BytesIO()
-    if hasattr(picture, "savefig"):
-        picture.savefig(file, format="png")
-    else:
-        image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
-        image.save(file, format="png", optimize=True)
-    return file.getvalue()
-
-
-def in_notebook():
-    """Whether this runs in a Jupyter or Colab kernel, where pictures can be shown."""
-    ipython = sys.modules.get("IPython")
-    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
 
 class Live:
@@ -289,15 +269,6 @@ def captioned(sheet, caption, left=0, below=0):
     return page
 
 
-def few_colours(image):
-    """16 greys, or 64 colours: a third of the size in a notebook, and no difference to see in a sample."""
-    if image.mode != "L":
-        return image.quantize(64)
-    greys = Image.new("P", (1, 1))
-    greys.putpalette([level for i in range(16) for level in (17 * i,) * 3])
-    return image.convert("RGB").quantize(palette=greys, dither=Image.Dither.NONE)
-
-
 def draw_model(model, dpi=60):
     """Draw a model's layers and shapes; where no renderer is found, print its summary instead.
 
@@ -312,19 +283,10 @@ def draw_model(model, dpi=60):
 
     try:
         diagram = keras.utils.model_to_dot(model, show_shapes=True, show_layer_names=True, expand_nested=False, dpi=dpi)
-        return show(diagram.create(prog=_renderer(), format="png"))
+        return show(diagram.create(prog=find_graphviz(), format="png"))
     except Exception:  # pydot or Graphviz missing, or too old: a diagram is a comfort, never a reason to stop
         model.summary()
         return None
-
-
-def _renderer():
-    """Graphviz's own `dot`, else the port that requirements.txt installs beside Python."""
-    beside = os.pathsep.join([str(pathlib.Path(sys.executable).parent), os.environ.get("PATH", "")])
-    found = shutil.which("dot") or shutil.which("graphviz-pure", path=beside)
-    if found is None:
-        raise FileNotFoundError("no Graphviz")
-    return found
 
 
 def runs_folder(name):
@@ -336,19 +298,3 @@ def runs_folder(name):
     root = pathlib.Path(__file__).resolve().parent.parent
     home = root if (root / "notebooks").is_dir() else pathlib.Path.cwd()
     return writable_folder(home / "images" / "runs" / name)
-
-
-def writable_folder(folder):
-    """Make a folder if need be and check, before an hour of training, that it can be written."""
-    folder = pathlib.Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        reason = error.strerror or error
-        raise OSError(
-            f"cannot write to the folder {folder} ({reason}); free it, or choose another with folder=..."
-        ) from None
-    return folder

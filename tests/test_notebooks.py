@@ -325,8 +325,8 @@ NOT_SHOWN = {
     "fake_above_real",
     "real_above_fake",
 }
-# Notebook 05 will use the doctor.
-NOT_USED = {"examine", "Report"}
+# Notebook 05 will use the doctor, notebook 06 the curves.
+NOT_USED = {"examine", "Report", "plot_history"}
 
 
 def names_used(tree):
