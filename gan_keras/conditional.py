@@ -146,7 +146,7 @@ def draw(generator, labels, noise=None, seed=0):
         ValueError: if an argument does not fit the generator.
     """
     latent_dim, num_classes = (shape[-1] for shape in generator.input_shape)
-    labels, noise = check_vectors(labels, num_classes, noise, latent_dim)
+    labels, noise = check_vectors(labels, noise, num_classes, latent_dim)
     noise = sample_noise(len(labels), latent_dim, seed) if noise is None else noise
     vectors = np.asarray(class_vectors(labels, num_classes))
     batches = [slice(i, i + 500) for i in range(0, len(labels), 500)]

@@ -123,7 +123,7 @@ def train(generator, discriminator, combined, images, steps=5000, batch_size=32,
     Raises:
         ValueError: if an argument is wrong or two do not fit; it says which.
     """
-    images = check_training(generator, discriminator, combined, images, steps, batch_size)
+    images = check_training(images, generator, discriminator, combined, steps, batch_size)
     latent_dim = generator.input_shape[-1]
     history = {} if history is None else history
     rng = np.random.default_rng([seed, len(history.get("d_loss", []))])

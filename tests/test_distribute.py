@@ -2,6 +2,8 @@
 
 import json
 import os
+import pathlib
+import re
 import socket
 import subprocess
 import sys
@@ -10,7 +12,7 @@ import time
 
 import pytest
 
-ROOT = os.path.dirname(os.path.dirname(__file__))
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 GAME = """
     import os, sys
@@ -61,7 +63,7 @@ TWO_DEVICES = """
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     assert mirrored.num_replicas_in_sync == 2
-    for options in ({}, {"d_steps": 2}, {"kind": ConditionalGAN}):
+    for options in ({}, {"d_steps": 2}, {"kind": ConditionalGAN, "penalty": losses.r1}):
         compare(mirrored, **options)
     watch = callbacks.GANMonitor(every=8)
     train(mirrored, epochs=1, callbacks=[watch])
@@ -69,11 +71,11 @@ TWO_DEVICES = """
 """
 
 TWO_WORKERS = """
-    workers = tf.distribute.MultiWorkerMirroredStrategy()
-    assert workers.num_replicas_in_sync == 2
-    given = tf.data.Dataset.from_tensor_slices(images).batch(8)
-    for options in ({"d_steps": 2}, {"penalty": losses.r1}, {"kind": ConditionalGAN}, {"data": given}):
-        compare(workers, **options)
+    assert strategy.num_replicas_in_sync == 2
+    assert gan.iteration.numpy() == 20
+    given = tf.data.Dataset.from_tensor_slices(images).shuffle(64, seed=3, reshuffle_each_iteration=False).batch(8)
+    for options in ({"d_steps": 2}, {"kind": ConditionalGAN, "penalty": losses.r1}, {"data": given}):
+        compare(strategy, **options)
 """
 
 RESUME = """
@@ -97,7 +99,7 @@ RESUME = """
 
 def run(folder, code, *arguments, workers=0):
     """Run a program in a process of its own or in several, which know each other's port, from the project's root."""
-    command = [sys.executable, "-c", textwrap.dedent(GAME) + textwrap.dedent(code), *map(str, arguments)]
+    command = [sys.executable, "-c", textwrap.dedent(GAME) + code, *map(str, arguments)]
     for _ in range(3):
         settings = [{"TF_CONFIG": json.dumps(config)} for config in cluster(workers)] or [{}]
         outputs = [folder / f"output_{i}.txt" for i in range(len(settings))]
@@ -126,7 +128,7 @@ def cluster(workers):
     return [{"cluster": {"worker": addresses}, "task": {"type": "worker", "index": i}} for i in range(workers)]
 
 
-def wait_for(processes, seconds=300):
+def wait_for(processes, seconds=600):
     """Wait until all have ended, or one has failed, or the time is over; returns their exit codes, None if killed."""
     end = time.monotonic() + seconds
     try:
@@ -145,14 +147,17 @@ def wait_for(processes, seconds=300):
 
 
 def test_two_devices_give_the_losses_of_one(tmp_path):
-    run(tmp_path, TWO_DEVICES)
+    run(tmp_path, textwrap.dedent(TWO_DEVICES))
 
 
 def test_two_workers_give_the_losses_of_one_process(tmp_path):
-    run(tmp_path, TWO_WORKERS, workers=2)
+    """After the README's lines, as printed."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (lines,) = [code for code in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "strategy" in code]
+    run(tmp_path, lines + textwrap.dedent(TWO_WORKERS), workers=2)
 
 
 def test_two_workers_go_on_from_a_checkpoint_that_the_first_one_writes(tmp_path):
     (tmp_path / "training").mkdir()
-    run(tmp_path, RESUME, tmp_path / "training" / "checkpoint.npz", workers=2)
+    run(tmp_path, textwrap.dedent(RESUME), tmp_path / "training" / "checkpoint.npz", workers=2)
     assert os.listdir(tmp_path / "training") == ["checkpoint.npz"]

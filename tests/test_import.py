@@ -6,6 +6,8 @@ import pathlib
 import re
 import subprocess
 import sys
+import textwrap
+import tomllib
 
 import numpy as np
 
@@ -30,6 +32,19 @@ def test_import_prints_nothing_and_leaves_stderr_working():
     assert done.stderr == "err"
 
 
+def test_a_notebook_full_of_models_prints_no_advice_about_retracing():
+    code = """
+        import keras, numpy as np, gan_keras
+        for _ in range(6):
+            network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+            network.compile("sgd", "mse", jit_compile=False)
+            network.train_on_batch(np.ones((4, 2)), np.ones((4, 1)))
+    """
+    done = python(textwrap.dedent(code))
+    assert done.returncode == 0, done.stderr
+    assert "retracing" not in done.stderr
+
+
 def test_every_public_name_is_a_module_that_is_imported():
     for name in gan_keras.__all__:
         assert getattr(gan_keras, name).__name__ == f"gan_keras.{name}"
@@ -37,7 +52,7 @@ def test_every_public_name_is_a_module_that_is_imported():
 
 def test_the_readmes_lines_for_your_own_images_run_as_printed(tmp_path):
     """In a folder with a small `my_images.npy`, in colour, and twice: the second time there is nothing left to do."""
-    (lines,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    lines, *_ = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     np.save(tmp_path / "my_images.npy", np.random.default_rng(0).integers(0, 256, (64, 8, 10, 3), "uint8"))
     for _ in range(2):
         done = python(f"import os\nos.chdir({str(tmp_path)!r})\n{lines}", PYTHONPATH=str(ROOT))
@@ -66,3 +81,27 @@ def test_another_backend_in_the_configuration_file_is_refused_with_the_way_out(t
     assert last.startswith("ImportError: gan_keras needs Keras on TensorFlow")
     assert "keras.json" in last
     assert "KERAS_BACKEND=tensorflow" in last
+
+
+def test_pins_agree():
+    """What pyproject.toml asks for stands in requirements.txt, with the same bounds."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    required = [line.split("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines()]
+    assert set(project) <= set(required)
+
+
+def test_what_is_held_back_is_passed_on_if_an_error_is_raised():
+    code = """
+        import contextlib, os, sys
+        from gan_keras._plumbing.quiet import held_back_stderr
+        with held_back_stderr():
+            os.write(2, b"hidden ")
+        with contextlib.suppress(RuntimeError), held_back_stderr():
+            os.write(2, b"shown ")
+            raise RuntimeError
+        with held_back_stderr() as pass_on:
+            os.write(2, b"asked for ")
+            pass_on()
+        os.write(2, b"after")
+    """
+    assert python(textwrap.dedent(code)).stderr == "shown asked for after"

@@ -300,7 +300,7 @@ def check_shape(image_shape):
     return tuple(check_number(side, "image_shape", low=1) for side in shape)
 
 
-def check_training(generator, discriminator, combined, images, steps, batch_size):
+def check_training(images, generator, discriminator, combined, steps, batch_size):
     """Check everything `training.train` is given, before the first step; returns the images as an array."""
     check_pair(generator, discriminator)
     if not isinstance(combined, keras.Model):
@@ -459,7 +459,7 @@ def check_labels(labels, num_classes, count=None):
     return labels.astype("int32")
 
 
-def check_vectors(labels, num_classes, noise, latent_dim):
+def check_vectors(labels, noise, num_classes, latent_dim):
     """Check what a conditional generator is asked for: labels `(N,)` or class vectors `(N, num_classes)`, and noise."""
     if np.ndim(labels) == 2 and np.shape(labels)[1] != 1:
         labels = check_features(labels, "labels").astype("float32")

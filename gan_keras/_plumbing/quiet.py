@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import re
 import sys
 import tempfile
 
@@ -84,7 +85,7 @@ def no_advice_for_one_trace_a_model(record):
     Each model has functions of its own to train and to predict, and Keras traces each once: there is nothing to mend.
     """
     message = record.getMessage()
-    return not ("retracing" in message and "TensorFlowTrainer.make_" in message.replace("._make_", ".make_"))
+    return not ("retracing" in message and re.search(r"Trainer\._?make_", message))
 
 
 logging.getLogger("tensorflow").addFilter(no_advice_for_one_trace_a_model)
