@@ -9,7 +9,7 @@ from gan_keras._plumbing.checkpoints import StopOnNaN
 from gan_keras._plumbing.checks import check_keras_format, check_networks, check_number
 from gan_keras._plumbing.devices import check_start, noise_beside, on_several_devices
 from gan_keras._plumbing.fast import FusedAdam, graph_options, make_update
-from gan_keras._plumbing.fit import Guard, check_compile, check_fit, make_batches, restore
+from gan_keras._plumbing.fit import Guard, check_compile, check_fit, check_logs, make_batches, restore
 from gan_keras._plumbing.saving import pack, resume_state, unpack
 from gan_keras.losses import NON_SATURATING
 
@@ -135,6 +135,7 @@ class GAN(keras.Model):
 
     def update_means(self, logs):
         """Return the epoch's means (`loss` is for callbacks), and count the iteration if they are finite."""
+        check_logs(self, logs)
         for mean in self.means:
             mean.update_state(logs[mean.name])
         means = {mean.name: mean.result() for mean in self.means}

@@ -12,6 +12,7 @@ from scipy.stats import entropy
 from sklearn.neighbors import NearestNeighbors
 
 from gan_keras._plumbing.checks import (
+    check_channels_last,
     check_digits,
     check_flat,
     check_images,
@@ -20,6 +21,7 @@ from gan_keras._plumbing.checks import (
     check_probabilities,
     check_same_width,
     check_shares,
+    network_shapes,
 )
 
 
@@ -36,6 +38,7 @@ def build_judge(seed=0):
         ValueError: if the seed is no whole number of at least 0.
     """
     check_number(seed, "seed", low=0)
+    check_channels_last()
     seeds = [10 * seed + i for i in range(5)]
     start = [keras.initializers.HeUniform(seed=s) for s in seeds]
     judge = keras.Sequential([keras.Input((28, 28, 1))], name="judge")
@@ -109,9 +112,13 @@ def features(images, judge=None, batch_size=500):
     Raises:
         ValueError: if the images do not fit the judge.
     """
-    judge = judge or load_judge()
-    images = check_images(images, image_shape=judge.input_shape[1:])
+    check_channels_last()
+    judge = load_judge() if judge is None else judge
+    (seen,), _ = network_shapes(judge, "judge")
+    images = check_images(images, image_shape=seen[1:])
     check_number(batch_size, "batch_size")
+    if len(judge.layers) < 2:
+        raise ValueError("judge: expected at least two layers; the features are what the last but one gives")
     steps = range(0, len(images), batch_size)
     eye = keras.Model(judge.inputs[0], judge.layers[-2].output)
     return np.concatenate([np.asarray(eye(images[i : i + batch_size], training=False)) for i in steps])

@@ -58,3 +58,16 @@ def make_pair():
 @pytest.fixture
 def pair(make_pair):
     return make_pair()
+
+
+@pytest.fixture
+def make_gan(make_pair):
+    """A small compiled `GAN`, or one of a class of your own."""
+    from gan_keras.gan import GAN
+
+    def make(cls=GAN, pair=None, **options):
+        gan = cls(*make_pair(**pair or {})[:2], seed=5)
+        gan.compile(**options)
+        return gan
+
+    return make

@@ -14,11 +14,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import assert_same
 
 from gan_keras import losses
 from gan_keras._plumbing import checkpoints
 from gan_keras._plumbing.checkpoints import Resume, StopOnNaN, training_state
-from gan_keras.gan import GAN
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -96,23 +96,8 @@ def images(make_images):
     return make_images(20)
 
 
-@pytest.fixture
-def make_gan(make_pair):
-    def make(pair=None, **options):
-        gan = GAN(*make_pair(**pair or {})[:2], seed=5)
-        gan.compile(**options)
-        return gan
-
-    return make
-
-
 def state(gan):
     return [variable.numpy() for variable in training_state(gan)]
-
-
-def assert_same(some, others):
-    assert len(some) == len(others)
-    assert all(np.array_equal(a, b) for a, b in zip(some, others, strict=True))
 
 
 class Stop(keras.callbacks.Callback):

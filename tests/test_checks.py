@@ -42,7 +42,7 @@ def test_images_may_be_a_nested_list_of_floats():
         (lambda x: np.where(x == x.max(), -np.inf, x), r"^images: found NaN or infinite"),
         (lambda x: [x[0], x[1, :2]], r"^images: expected one array of images of equal size"),
         (lambda x: [], r"^images: expected 4 axes"),
-        (lambda x: None, r"^images: expected 4 axes"),
+        (lambda x: None, r"^images: expected one array of images, got a NoneType"),
     ],
     ids=[
         "3-axes",

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import weights
 from keras import ops
 from tensorflow.python.eager import context
 
@@ -45,10 +46,6 @@ def make():
 @pytest.fixture
 def labels(rng):
     return rng.integers(0, CLASSES, 20)
-
-
-def weights(gan):
-    return [np.array(w) for w in gan.generator.get_weights() + gan.discriminator.get_weights()]
 
 
 def test_class_c_is_channel_c_and_nowhere_else():

@@ -45,11 +45,6 @@ def test_a_notebook_full_of_models_prints_no_advice_about_retracing():
     assert "retracing" not in done.stderr
 
 
-def test_every_public_name_is_a_module_that_is_imported():
-    for name in gan_keras.__all__:
-        assert getattr(gan_keras, name).__name__ == f"gan_keras.{name}"
-
-
 def test_the_readmes_lines_for_your_own_images_run_as_printed(tmp_path):
     """In a folder with a small `my_images.npy`, in colour, and twice: the second time there is nothing left to do."""
     lines, *_ = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)

@@ -253,18 +253,14 @@ def test_two_halves_of_the_digits(digits):
     assert density == pytest.approx(1, abs=0.04 if half == 10_000 else 0.08)
 
 
-def test_ten_thousand_take_seconds_and_little_memory(rng):
-    import time
+def test_ten_thousand_take_little_memory(rng):
     import tracemalloc
 
     real, fake = rng.normal(size=(2, 10_000, 64)).astype("float32")
     tracemalloc.start()
-    start = time.perf_counter()
     four(real, fake)
-    took = time.perf_counter() - start
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert took < 40  # about 4 s; a loop over pairs would take minutes
     assert peak < 300e6  # one whole table of distances would be 800 MB
 
 

@@ -10,7 +10,6 @@ from keras import layers, ops
 
 from gan_keras import callbacks, losses, recipes, results
 from gan_keras._plumbing.batches import published_batches
-from gan_keras.gan import GAN
 from gan_keras.recipes import RECIPES, build_recipe, published_steps, train_recipe
 from tools import long_runs
 
@@ -336,9 +335,8 @@ def test_the_long_table_has_every_run():
         assert 0 <= row["present"] <= 10
 
 
-def test_changes_change_one_thing():
-    for change, (base, what) in results.CHANGES.items():
-        assert len(what) == 1
+def test_changes_change_something():
+    for change, (base, _) in results.CHANGES.items():
         assert results.changed(change) != RECIPES[base]
 
 
@@ -365,15 +363,6 @@ def test_the_long_table_goes_on_where_it_was_stopped(tmp_path, monkeypatch, make
     assert capsys.readouterr().out.count("frechet") == 1
     assert results.read(tmp_path)[:2] == rows[:2]
     assert (tmp_path / "long_runs_one.png").exists()
-
-
-def test_games_are_gans():
-    assert {recipe.game for recipe in RECIPES.values()} == {
-        GAN,
-        recipes.Blogathon,
-        recipes.FromScratch,
-        recipes.PaperWalkthrough,
-    }
 
 
 GAMES = (recipes.FromScratch, recipes.Blogathon, recipes.PaperWalkthrough)

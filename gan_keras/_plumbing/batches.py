@@ -68,6 +68,7 @@ def gather_rows(rows, images, labels=None, at_once=1):
 
     def pick(rows):
         picked = tf.numpy_function(lambda n: [part[n] for part in parts], [rows], [p.dtype for p in parts], False)
+        picked = tf.nest.flatten(picked)  # in tf.data's debug mode one tensor comes alone
         for part, batch in zip(parts, picked, strict=True):
             batch.set_shape((*rows.shape, *part.shape[1:]))
         return picked[0] if labels is None else tuple(picked)
@@ -130,7 +131,7 @@ class CheckedBatches:
         tensors = spec if isinstance(spec, tuple) else (spec,)
         dense = all(isinstance(part, tf.TensorSpec) for part in tensors)
         if not self.num_classes and not (dense and isinstance(spec, tf.TensorSpec)):
-            hint = "; labels are for ConditionalGAN: leave them out with .map(lambda images, labels: images)"
+            hint = "; labels are for ConditionalGAN: .map(lambda images, labels: images) leaves them out"
             raise ValueError(f"images: expected a Dataset of one tensor, a batch of images, got elements {spec}{hint}")
         if self.num_classes and not (dense and isinstance(spec, tuple) and len(spec) == 2):
             raise ValueError(f"images: expected a Dataset of pairs (images, labels), got elements {spec}")

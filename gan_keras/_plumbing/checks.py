@@ -42,16 +42,19 @@ def check_images(images, name="images", image_shape=None):
     Raises:
         ValueError: wrong kind, rank, shape, dtype or range, NaN, or no image at all.
     """
-    if isinstance(images, (tuple, dict, str)) or callable(images) or hasattr(images, "__next__"):
-        kind = f"a {type(images).__name__}" + (f" of {len(images)}" if isinstance(images, (tuple, dict)) else "")
-        hint = "; labels are for ConditionalGAN" if isinstance(images, (tuple, dict)) and len(images) > 1 else ""
+    several = isinstance(images, (tuple, dict)) and len(images) > 1
+    if not (isinstance(images, list) or hasattr(images, "__array__")):
+        kind = f"a {type(images).__name__}" + (f" of {len(images)}" if several else "")
+        hint = "; labels are for ConditionalGAN" if several else ""
         raise ValueError(f"{name}: expected one array of images, got {kind}{hint}")
     try:
         images = np.asarray(images)
-    except (ValueError, TypeError, NotImplementedError) as error:
+    except Exception as error:  # whatever a class of somebody's own raises
         raise ValueError(f"{name}: expected one array of images of equal size; {error}") from None
     if images.ndim != 4:
         hint = "; add the channel axis: images[..., None]" if images.ndim == 3 else ""
+        if image_shape is not None and fits(images.shape, image_shape):
+            hint = "; this is one image: images[None] makes a batch of it, .batch(32) batches of those of a Dataset"
         raise ValueError(f"{name}: expected 4 axes (N, height, width, channels), got shape {images.shape}{hint}")
     if 0 in images.shape:
         raise ValueError(f"{name}: expected at least one image with at least one pixel, got shape {images.shape}")
@@ -61,10 +64,10 @@ def check_images(images, name="images", image_shape=None):
             "the images and the two networks must agree"
         )
     if images.dtype != tf.bfloat16 and not np.issubdtype(images.dtype, np.floating):
-        raise ValueError(
-            f"{name}: expected floats in [-1, 1], got {images.dtype}; "
-            "gan_keras.data.to_tanh(pixels) scales uint8 pixels"
-        )
+        hint = "; gan_keras.data.to_tanh(pixels) scales uint8 pixels" if images.dtype.kind in "iu" else ""
+        raise ValueError(f"{name}: expected floats in [-1, 1], got {images.dtype}{hint}")
+    if images.dtype.itemsize > 8:  # TensorFlow knows no longer ones
+        images = images.astype("float64")
     low, high = float(images.min()), float(images.max())
     if not np.isfinite([low, high]).all():
         raise ValueError(f"{name}: found NaN or infinite pixels; images must be finite numbers in [-1, 1]")
@@ -101,18 +104,17 @@ def network_shapes(network, name, inputs=1):
             f"{name}: the shapes that it takes and gives are not known; begin a Sequential with keras.Input(...), "
             "and write a subclass as a functional model, keras.Model(inputs, outputs)"
         ) from None
-    taken, given = flat_shapes(taken), flat_shapes(given)
-    if isinstance(taken[0], (list, dict)) or len(taken) != inputs or len(given) != 1:
+    takes, gives = getattr(network, "input", None), getattr(network, "output", None)  # a Sequential has none
+    if isinstance(gives, (list, tuple, dict)) or isinstance(takes, dict):
+        got = "a dict of inputs" if isinstance(takes, dict) else f"a {type(gives).__name__} of outputs"
+        raise ValueError(f"{name}: expected one output, and inputs that are no dict, got {got}")
+    taken = taken if isinstance(taken, list) else [taken]
+    if len(taken) != inputs:
         own = "noise" if name == "generator" else "images"
         wanted = "one input" if inputs == 1 else f"two inputs, {own} and (batch, num_classes),"
         hint = "; labels beside noise or images are for ConditionalGAN" if inputs == 1 and len(taken) == 2 else ""
-        raise ValueError(f"{name}: expected {wanted} and one output, got {len(taken)} and {len(given)}{hint}")
-    return tuple(map(tuple, taken)), tuple(given[0])
-
-
-def flat_shapes(shapes):
-    """A list of shapes, of what Keras gives: a shape, or a list or dict of them."""
-    return list(shapes.values()) if isinstance(shapes, dict) else shapes if isinstance(shapes, list) else [shapes]
+        raise ValueError(f"{name}: expected {wanted} and one output, got {len(taken)} inputs{hint}")
+    return tuple(map(tuple, taken)), tuple(given)
 
 
 def check_networks(generator, discriminator, inputs=1):
@@ -136,10 +138,11 @@ def check_networks(generator, discriminator, inputs=1):
             f"generator: it draws images of shape {drawn[1:]}, but the discriminator looks at {seen[1:]}; "
             "build both with the same image_shape"
         )
-    if len(verdict) > 1 and verdict[-1] != 1:
+    end = next(steps_back(discriminator), None)
+    if (len(verdict) > 1 and verdict[-1] != 1) or activation(end) in (keras.activations.softmax, tf.nn.softmax):
         raise ValueError(
-            f"discriminator: expected one output an image, (batch, 1), got {verdict}; end it in Dense(1), "
-            "the probability (sigmoid) or the logit of being real"
+            f"discriminator: expected one output an image, (batch, 1) and no softmax, got {verdict} from "
+            f"{getattr(end, 'name', end)}; end it in Dense(1), the probability (sigmoid) or the logit of being real"
         )
     return points[1], tuple(b if a is None else a for a, b in zip(drawn[1:], seen[1:], strict=True))
 
@@ -169,7 +172,14 @@ def check_precision(network, name):
 
 def check_range(images, drawn):
     """Check that images and what an untrained generator draws lie on the same side of zero: both in [0, 1], or not."""
-    if images.any() and (images.min() >= 0) != (drawn.min() >= 0):
+    if drawn.dtype.kind != "f":
+        raise ValueError(
+            f"generator: expected it to draw floats, got {drawn.dtype}; through whole numbers nothing can be learned. "
+            "Let it draw in [-1, 1] (tanh), and gan_keras.data.to_pixels make pixels"
+        )
+    if not np.isfinite(drawn).all():
+        raise ValueError("generator: it draws NaN or infinite pixels before it has learned anything")
+    if images.any() and drawn.any() and (images.min() >= 0) != (drawn.min() >= 0):
         raise ValueError(
             f"images: their pixels lie in [{images.min():.3g}, {images.max():.3g}], but the generator draws in "
             f"[{drawn.min():.3g}, {drawn.max():.3g}]; tanh wants images in [-1, 1] (gan_keras.data.to_tanh), "
@@ -177,28 +187,42 @@ def check_range(images, drawn):
         )
 
 
-def ends_in_sigmoid(network):
-    """Whether a network's outputs are probabilities: True, False, or None where its end does not tell.
+def steps_back(network):
+    """The layers and operations of a network from its end on, those inside nested models and wrappers, too.
 
-    It looks through layers that only reshape or pass on, and into nested models.
+    Those that only reshape, pick or average what came before are left out.
     """
     passes_on = (layers.Flatten, layers.Reshape, layers.Dropout, layers.Identity, layers.Permute, layers.Cropping2D)
+    passes_on += (layers.InputLayer, layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D)
     for step in reversed(network.operations if hasattr(network, "operations") else network.layers):
+        step = step.layer if isinstance(step, layers.Wrapper) else step
         if isinstance(step, keras.Model):
-            return ends_in_sigmoid(step)
-        if isinstance(step, passes_on) or type(step).__name__ in ("Reshape", "Squeeze", "GetItem"):
-            continue
-        if type(step).__name__ == "Sigmoid":  # keras.ops.sigmoid in a functional model
-            return True
-        return {keras.activations.sigmoid: True, keras.activations.linear: False}.get(getattr(step, "activation", None))
-    return None
+            yield from steps_back(step)
+        elif not isinstance(step, passes_on) and type(step).__name__ not in ("Reshape", "Squeeze", "GetItem"):
+            yield step
+
+
+def activation(step):
+    """The function that a layer applies last, where it says so."""
+    if isinstance(step, layers.Softmax):
+        return keras.activations.softmax
+    return getattr(step, "activation", getattr(step, "function", None))
+
+
+def ends_in_sigmoid(network):
+    """Whether a network's outputs are probabilities: True, False, or None where its end does not tell."""
+    step = next(steps_back(network), None)
+    if type(step).__name__ == "Sigmoid":  # keras.ops.sigmoid in a functional model
+        return True
+    sigmoids = keras.activations.sigmoid, ops.sigmoid, tf.sigmoid
+    return {**dict.fromkeys(sigmoids, True), keras.activations.linear: False}.get(activation(step))
 
 
 def check_ending(discriminator, from_logits):
     """Check that a loss takes what the discriminator ends in: probabilities, or logits.
 
-    Where its layers do not tell, its answers to noise may: one outside [0, 1] is no probability. Where these do not
-    tell either, it says so.
+    Where its layers do not tell, its answers to noise of every size do: one outside [0, 1] is no probability, and
+    hardly logits all lie inside.
 
     Args:
         discriminator: the network.
@@ -206,25 +230,23 @@ def check_ending(discriminator, from_logits):
     """
     ending = ends_in_sigmoid(discriminator)
     if ending is None:
-        rng = np.random.default_rng(0)
         shapes, _ = network_shapes(discriminator, "discriminator", inputs=len(discriminator.inputs))
+        rng, sizes = np.random.default_rng(0), np.array([0.1, 1, 10, 100]).repeat(16)
         noise = [rng.normal(size=(64, *(side or 16 for side in shape[1:]))) for shape in shapes]
-        sizes = np.array([0.1, 1, 10, 100]).repeat(16)
         noise = [x * sizes.reshape(-1, *[1] * (x.ndim - 1)) for x in noise]
         answers = ops.convert_to_numpy(discriminator(noise if len(noise) > 1 else noise[0], training=False))
         if answers.min() < -1e-6 or answers.max() > 1 + 1e-6:
             ending = False
+        elif np.ptp(answers) > 0:
+            ending = True
     if ending is bool(from_logits):
         raise ValueError(
             "loss: it takes logits or scores, but the discriminator ends in a sigmoid"
             if from_logits
             else "loss: it takes probabilities, but the discriminator ends without a sigmoid; take one from logits"
         )
-    if ending is None and from_logits:
-        print(
-            f"Note: whether {discriminator.name} ends in a sigmoid cannot be seen from its layers. "
-            "The loss takes logits, so it should not."
-        )
+    if ending is None:
+        print(f"Note: whether {discriminator.name} ends in a sigmoid cannot be seen. See that the loss fits it.")
 
 
 def check_logits(discriminator):
@@ -277,10 +299,11 @@ def check_accuracy(logs):
         raise ValueError('discriminator: expected one compiled with metrics=["accuracy"]')
 
 
-def check_number(value, name, low=1, high=None, why=""):
+def check_number(value, name, low=1, high=None, why="", hint=""):
     """Check a whole number, such as a batch size, and return it as an int."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise ValueError(f"{name}: expected a whole number, got {value!r}")
+        kind = f"an array of shape {np.shape(value)}" if hasattr(value, "shape") and len(value.shape) else repr(value)
+        raise ValueError(f"{name}: expected a whole number, got {kind}{hint}")
     if value < low:
         raise ValueError(f"{name}: expected at least {low}, got {value}")
     if high is not None and value > high:
@@ -310,6 +333,8 @@ def check_training(images, generator, discriminator, combined, steps, batch_size
             "combined: expected build_combined(generator, discriminator) of these two networks; "
             "this one holds other networks, so the discriminator that trains would not be the one that judges"
         )
+    if len(discriminator.output_shape) > 2:
+        raise ValueError(f"discriminator: expected one output an image, (batch, 1), got {discriminator.output_shape}")
     check_compiled(discriminator, "discriminator")
     check_compiled(combined, "combined")
     for name, network in (("generator", generator), ("discriminator", discriminator)):
@@ -323,7 +348,13 @@ def check_training(images, generator, discriminator, combined, steps, batch_size
     check_number(steps, "steps", low=0)
     check_number(batch_size, "batch_size", high=len(images), why=" (the number of images)")
     noise = np.random.default_rng(0).normal(size=(16, generator.input_shape[1]))
-    check_range(images, generator.predict_on_batch(noise))
+    drawn = generator.predict_on_batch(noise)
+    check_range(images, drawn)
+    if abs(drawn).max() > 1.0001:
+        raise ValueError(
+            f"generator: expected it to draw pixels in [-1, 1], got [{drawn.min():.3g}, {drawn.max():.3g}]; "
+            "end it in tanh"
+        )
     return images
 
 
@@ -477,7 +508,7 @@ def check_classes(generator, discriminator):
     sizes = []
     for name, network in (("generator", generator), ("discriminator", discriminator)):
         (_, vectors), _ = network_shapes(network, name, inputs=2)
-        label = vectors[-1] == 1 and any(isinstance(layer, layers.Embedding) for layer in network.layers)
+        label = vectors[-1] == 1 and any(isinstance(step, layers.Embedding) for step in steps_back(network))
         if len(vectors) != 2 or vectors[1] is None or label:
             raise ValueError(
                 f"{name}: expected class vectors (batch, num_classes) as its second input, got {vectors}; in place "
@@ -487,6 +518,7 @@ def check_classes(generator, discriminator):
         sizes.append(vectors[1])
     if sizes[0] != sizes[1]:
         raise ValueError(
-            f"discriminator: expected {sizes[0]} classes (num_classes) as the generator has, got {sizes[1]}"
+            f"discriminator: expected {sizes[0]} classes (num_classes) as the generator has, got {sizes[1]}; "
+            "class vectors are the second input of both, after noise or images"
         )
     return sizes[0]

@@ -81,7 +81,7 @@ def check_compile(gan, d_optimizer, g_optimizer, loss, penalty, d_steps, options
 
 
 def check_fit(gan, images, labels, batch_size, epochs, steps_per_epoch, callbacks, initial_epoch):
-    """Check what `GAN.fit` is given, which changes nothing yet; returns images and labels as arrays, or a Dataset."""
+    """Check what `GAN.fit` is given, changing nothing yet; returns arrays of images and labels, or `CheckedBatches`."""
     if not gan.compiled:
         raise ValueError("compile: call gan.compile() before fit")
     check_channels_last()
@@ -105,10 +105,11 @@ def check_fit(gan, images, labels, batch_size, epochs, steps_per_epoch, callback
             raise ValueError("images: the Dataset is empty")
         if steps_per_epoch is None and images.cardinality() == tf.data.INFINITE_CARDINALITY:
             raise ValueError("steps_per_epoch: expected a whole number, because the Dataset has no end")
-        return images, None
-    if hasattr(batch_size, "shape") and len(batch_size.shape):
-        hint = "" if num_classes_of(gan) else "; labels are for ConditionalGAN"
-        raise ValueError(f"batch_size: expected a whole number, got an array of shape {batch_size.shape}{hint}")
+        return CheckedBatches(images, gan, some_drawings(gan)), None
+    if labels is not None and not num_classes_of(gan):
+        raise ValueError("labels: expected None; labels are for ConditionalGAN")
+    hint = "" if num_classes_of(gan) else "; labels are for ConditionalGAN"
+    check_number(batch_size, "batch_size", hint=hint)
     if num_classes_of(gan) and isinstance(images, (tuple, list)) and len(images) == 2:
         raise ValueError("images: expected one array of images; give the labels apart: fit(images, labels)")
     images = check_images(images, image_shape=gan.image_shape)
@@ -158,14 +159,24 @@ def check_callbacks(gan, callbacks):
                 f"callbacks: {name} does not keep the optimizers and the order of a GAN's images; "
                 "take gan_keras.callbacks.Resume"
             )
-        monitor = str(getattr(callback, "monitor", ""))
-        if monitor.startswith("val_") and getattr(callback, "save_best_only", True):
-            raise ValueError(
-                f"callbacks: {name} watches {monitor!r}, but GAN.fit has no validation; "
-                f"watch one of {', '.join((*LOGS, 'loss'))}"
-            )
+        check_monitor(gan, callback)
         if isinstance(callback, keras.callbacks.ModelCheckpoint):
             check_checkpoint(gan, callback)
+
+
+def check_monitor(gan, callback):
+    """Check that what a callback of Keras watches is there, and that it knows in which direction it is better."""
+    monitor = getattr(callback, "monitor", None)
+    if monitor is None or not getattr(callback, "save_best_only", True):
+        return
+    own = type(gan).__module__.partition(".")[0] != "gan_keras"  # a subclass, which may have logs of its own
+    if str(monitor).startswith("val_") or (monitor not in (*LOGS, "loss") and not own):
+        raise ValueError(
+            f"callbacks: {type(callback).__name__} watches {monitor!r}, but GAN.fit has no such number (and no "
+            f"validation); watch one of {', '.join((*LOGS, 'loss'))}"
+        )
+    if monitor != "loss" and getattr(callback, "mode", None) == "auto":
+        raise ValueError(f'callbacks: {type(callback).__name__} on {monitor!r} needs mode="min" or mode="max"')
 
 
 def check_checkpoint(gan, callback):
@@ -175,9 +186,15 @@ def check_checkpoint(gan, callback):
     if pathlib.Path(callback.filepath).suffix != ".keras":
         raise ValueError(f"callbacks: ModelCheckpoint can save a GAN to a .keras file only, not {callback.filepath!r}")
     try:
-        gan.get_config(), gan.get_compile_config()
+        gan.get_config()
+        with_lambda = "__lambda__" in str(gan.get_compile_config())
     except Exception as error:
         raise ValueError(f"callbacks: ModelCheckpoint cannot save this GAN ({error})") from None
+    if with_lambda:
+        raise ValueError(
+            "callbacks: ModelCheckpoint can save a lambda, but Keras does not load it again so that it works; "
+            "give GAN.compile a function that has a name"
+        )
 
 
 def restore(gan, callbacks, initial_epoch, images, batch_size, steps_per_epoch):
@@ -187,11 +204,11 @@ def restore(gan, callbacks, initial_epoch, images, batch_size, steps_per_epoch):
         gan: the GAN, to which nothing happens before everything has been checked.
         callbacks: among which may be a `Resume`.
         initial_epoch: where to start without one.
-        images: an array or a Dataset. How many there are, and the next two, must be as in the checkpoint.
+        images: what `check_fit` returned. How many there are, and the next two, must be as in the checkpoint.
         batch_size: as in `fit`.
         steps_per_epoch: as in `fit`.
     """
-    if isinstance(images, tf.data.Dataset):
+    if isinstance(images, CheckedBatches):
         settings = {"steps_per_epoch": steps_per_epoch}
     else:
         steps = steps_per_epoch or len(images) // (batch_size * gan.d_steps)
@@ -224,9 +241,9 @@ def make_batches(gan, images, labels, batch_size, steps_per_epoch):
     because Keras would run on to the next multiple, and at the end of a Dataset might draw noise for no images; on
     several devices, and where nobody knows how many batches a Dataset has, one.
     """
-    if isinstance(images, tf.data.Dataset):
-        batches, steps = CheckedBatches(images, gan, some_drawings(gan)), steps_per_epoch
-        in_an_epoch = steps or max(1, int(images.cardinality()) // gan.d_steps)
+    if isinstance(images, CheckedBatches):
+        batches, steps = images, steps_per_epoch
+        in_an_epoch = steps or max(1, int(images.dataset.cardinality()))
     else:
         rows = batch_size * gan.d_steps
         dataset = shuffled_batches(images, labels, rows, gan.seed, start=int(gan.iteration.numpy()))
@@ -237,6 +254,15 @@ def make_batches(gan, images, labels, batch_size, steps_per_epoch):
     gan.train_function = gan.train_function if count == gan.steps_per_execution else None
     gan.steps_per_execution = count
     return batches, steps
+
+
+def check_logs(gan, logs):
+    """Check that a `train_step`, which may be a subclass's own, reports what callbacks need."""
+    if missing := [name for name in LOGS if name not in logs]:
+        raise ValueError(
+            f"train_step: {type(gan).__name__}.train_step must return self.update_means(logs) with "
+            f"{', '.join(LOGS)} in the logs; {', '.join(missing)} is missing"
+        )
 
 
 class Guard(keras.callbacks.Callback):
@@ -257,11 +283,7 @@ class Guard(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self.any = True
         finite = all(np.isfinite(value).all() for value in (logs or {}).values())
-        if missing := [name for name in LOGS if name not in (logs or {})]:
-            raise ValueError(
-                f"train_step: {type(self.model).__name__}.train_step must return self.update_means(logs) with "
-                f"{', '.join(LOGS)} in the logs; {', '.join(missing)} is missing"
-            )
+        check_logs(self.model, logs or {})
         if finite and int(self.model.iteration.numpy()) == self.start:
             raise ValueError(
                 f"train_step: {type(self.model).__name__}.train_step must return self.update_means(logs), "
