@@ -16,12 +16,12 @@ from gan_keras._plumbing.checks import (
     check_digits,
     check_flat,
     check_images,
+    check_judged,
     check_mixture,
     check_number,
     check_probabilities,
     check_same_width,
     check_shares,
-    network_shapes,
 )
 
 
@@ -112,13 +112,9 @@ def features(images, judge=None, batch_size=500):
     Raises:
         ValueError: if the images do not fit the judge.
     """
-    check_channels_last()
     judge = load_judge() if judge is None else judge
-    (seen,), _ = network_shapes(judge, "judge")
-    images = check_images(images, image_shape=seen[1:])
+    images = check_judged(images, judge)
     check_number(batch_size, "batch_size")
-    if len(judge.layers) < 2:
-        raise ValueError("judge: expected at least two layers; the features are what the last but one gives")
     steps = range(0, len(images), batch_size)
     eye = keras.Model(judge.inputs[0], judge.layers[-2].output)
     return np.concatenate([np.asarray(eye(images[i : i + batch_size], training=False)) for i in steps])

@@ -522,3 +522,12 @@ def check_classes(generator, discriminator):
             "class vectors are the second input of both, after noise or images"
         )
     return sizes[0]
+
+
+def check_judged(images, judge):
+    """Check that a judge can look at images and has a layer before its last; returns the images as an array."""
+    check_channels_last()
+    (seen,), _ = network_shapes(judge, "judge")
+    if len(judge.layers) < 2:
+        raise ValueError("judge: expected at least two layers; the features are what the last but one gives")
+    return check_images(images, image_shape=seen[1:])
