@@ -55,6 +55,19 @@ def test_fused_adam_is_adam(make_pair, options, compiled):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=2e-6)
 
 
+def test_fused_adam_agrees_with_adam_to_the_last_digits_of_float64():
+    """Keras takes its powers of beta from float32 numbers; in double precision this shows at the sixth digit."""
+    weights = []
+    for make in (FusedAdam, keras.optimizers.Adam):
+        rng, optimizer = np.random.default_rng(0), make(2e-4, beta_1=0.5)
+        variable = keras.Variable(np.zeros(100), dtype="float64")
+        for _ in range(5):
+            optimizer.apply([tf.constant(rng.normal(size=100))], [variable])
+        weights.append(variable.numpy())
+    assert np.abs(weights[0]).max() > 1e-4
+    np.testing.assert_allclose(*weights, rtol=1e-12, atol=0)
+
+
 def test_fused_adam_uses_the_kernel_and_the_switch_turns_it_off(make_pair, monkeypatch):
     def kernels():
         network, adam = make_pair()[0], FusedAdam()

@@ -9,6 +9,7 @@ import os
 
 import keras
 import tensorflow as tf
+from keras import ops
 
 
 def plain():
@@ -34,8 +35,8 @@ class FusedAdam(keras.optimizers.Adam):
             return super().update_step(gradient, variable, learning_rate)
         dtype = variable.dtype
         if self._powers is None:
-            step = tf.cast(self.iterations + 1, dtype)
-            self._powers = tf.constant(self.beta_1, dtype) ** step, tf.constant(self.beta_2, dtype) ** step
+            step = ops.cast(self.iterations + 1, dtype)
+            self._powers = [ops.power(ops.cast(beta, dtype), step) for beta in (self.beta_1, self.beta_2)]  # as Adam's
         index = self._get_variable_index(variable)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
