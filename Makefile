@@ -11,11 +11,12 @@ unexport COLUMNS JUPYTER_COLUMNS
 SIDE_BY_SIDE := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 \
   $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
 
-.PHONY: help run test check lab render fold lint urls
+.PHONY: help run test check claims lab render fold lint urls
 help:
 	@echo "make run     train a GAN on the digits; pictures and executed notebook in images/runs/"
 	@echo "make check   the quick part of it: style, unit tests, form of the notebooks"
 	@echo "make test    run every test and every notebook"
+	@echo "make claims  the claims that take seeds and long runs (half an hour or more)"
 	@echo "make lab     open the series in JupyterLab"
 	@echo "make render  execute notebooks and store their outputs (NOTEBOOKS=... for some of them)"
 	@echo "make fold    bring notebooks into the form they are stored in, without executing them"
@@ -44,6 +45,10 @@ test: .venv/.installed
 
 check: lint
 	$(SIDE_BY_SIDE) tests
+
+# What notebooks say in a sentence and cannot establish in a cell: over seeds, against controls, in long runs.
+claims: .venv/.installed
+	$(BIN)/python -m pytest -m "slow or not slow" tests/test_claims.py
 
 lab: .venv/.installed
 	$(BIN)/jupyter lab notebooks/01_the_game.ipynb
