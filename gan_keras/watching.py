@@ -175,7 +175,10 @@ class Monitor:
 
 
 def plot_history(history, figure=None):
-    """Draw the losses, with ln 2 dashed, above D's accuracy on real and on generated images.
+    """Draw the losses, with ln 2 dotted, above D's accuracy on real and on generated images.
+
+    The axis of the losses fits the second half of the training, so that ln 2 can be read beside the first peak of G's
+    loss; what is cut off is named.
 
     Args:
         history: the dict of lists that `training.train` returns.
@@ -186,7 +189,7 @@ def plot_history(history, figure=None):
     """
     figure = Figure(figsize=(7, 4.2), dpi=90) if figure is None else figure
     above, below = figure.subplots(
-        2, sharex=True, gridspec_kw={"top": 0.95, "bottom": 0.12, "left": 0.11, "right": 0.98}
+        2, sharex=True, gridspec_kw={"top": 0.95, "bottom": 0.12, "left": 0.11, "right": 0.94}
     )
     curves = (
         (above, "d_loss", "D's loss", BLUE, "-"),
@@ -194,6 +197,11 @@ def plot_history(history, figure=None):
         (below, "accuracy_real", "on real images", BLUE, "-"),
         (below, "accuracy_fake", "on generated images", ORANGE, "--"),
     )
+    losses = [np.asarray(history.get(name, []), dtype=float) for name in ("d_loss", "g_loss")]
+    late = np.concatenate([values[len(values) // 2 :] for values in losses])
+    late = late[np.isfinite(late)]
+    limit = min(max(2.0, 1.5 * np.quantile(late, 0.95)), 8) if len(late) else 2
+    cut = []
     for axes, name, label, colour, line in curves:
         values = np.asarray(history.get(name, []), dtype=float)
         if len(values):
@@ -203,11 +211,15 @@ def plot_history(history, figure=None):
             smooth = np.convolve(values, np.ones(window) / window, mode="valid")
             iterations = np.arange(window, len(values) + 1)
             axes.plot(iterations[thin], smooth[thin], line, color=colour, label=label, linewidth=1.6)
-            axes.legend(loc="upper right" if axes is above else "lower right", fontsize=8, framealpha=0.9)
+            axes.legend(loc="upper right" if axes is above else "lower right", fontsize=9, framealpha=0.9)
+            highest = smooth[np.isfinite(smooth)].max(initial=0)
+            if axes is above and highest > limit:
+                cut.append(f"{label} up to {highest:.1f}")
     above.axhline(math.log(2), color="black", linewidth=1, linestyle=":")
-    above.annotate("ln 2", (1, math.log(2)), xycoords=("axes fraction", "data"), fontsize=8, ha="right", va="bottom")
-    seen = [v for name in ("d_loss", "g_loss") for v in history.get(name, []) if math.isfinite(v)]
-    above.set_ylim(0, min(max(2.0, 1.1 * np.quantile(seen, 0.99)), 8) if seen else 2)
+    above.annotate("ln 2", (1.01, math.log(2)), xycoords=("axes fraction", "data"), fontsize=9, va="center")
+    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
+    above.text(0.12, 0.96, "\n".join(cut), transform=above.transAxes, fontsize=9, va="top", bbox=box)
+    above.set_ylim(0, limit)
     below.set_ylim(-0.03, 1.03)
     above.set_ylabel("loss (nats)")
     below.set_ylabel("D's accuracy")

@@ -379,6 +379,27 @@ def test_the_ln_2_line_is_where_it_belongs(history):
     assert any(text.get_text() == "ln 2" for text in above.texts)
 
 
+def test_ln_2_can_be_read_although_the_loss_of_g_began_high():
+    g_loss = np.concatenate([np.full(300, 6.3), np.full(1700, 1.1)])
+    above = watching.plot_history({"d_loss": [0.6] * 2000, "g_loss": g_loss}).axes[0]
+    assert above.get_ylim() == (0, 2)
+    assert "G's loss up to 6.3" in [text.get_text() for text in above.texts]
+
+
+def test_a_loss_that_stays_high_is_not_cut():
+    above = watching.plot_history({"d_loss": [0.01] * 200, "g_loss": [5.0] * 200}).axes[0]
+    assert above.get_ylim() == (0, 7.5)
+    assert not any("up to" in text.get_text() for text in above.texts)
+
+
+def test_the_name_of_ln_2_stands_beside_the_frame(history):
+    figure = watching.plot_history(history)
+    figure.canvas.draw()
+    (name,) = (text for text in figure.axes[0].texts if text.get_text() == "ln 2")
+    extent, frame = name.get_window_extent(), figure.axes[0].get_window_extent()
+    assert frame.x1 < extent.x0 < extent.x1 < figure.bbox.x1
+
+
 def test_accuracy_runs_from_0_to_1(history):
     below = watching.plot_history(history).axes[1]
     low, high = below.get_ylim()
