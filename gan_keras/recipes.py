@@ -7,11 +7,11 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
+from gan_keras import watching
 from gan_keras._plumbing.batches import published_batches
 from gan_keras._plumbing.checks import check_halving, check_recipe, check_recipe_training, check_shape
 from gan_keras.callbacks import AsPublished, Curves
 from gan_keras.gan import GAN
-from gan_keras.watching import runs_folder
 
 
 @keras.saving.register_keras_serializable("gan_keras")
@@ -334,7 +334,7 @@ def train_recipe(recipe, images, steps=None, seed=0, watch=False, folder=None, c
     curves, every = Curves(), steps
     if watch:
         every = recipe.watch.every or math.ceil(len(images) / recipe.batch_size)
-        curves = AsPublished(recipe, every, folder or runs_folder(f"recipes/{name}"))
+        curves = AsPublished(recipe, every, folder or watching.runs_folder(f"recipes/{name}"))
     keras.utils.set_random_seed(seed)
     gan = recipe.game(*build_recipe(recipe, images.shape[1:]), seed=seed)
     at_once = max(n for n in range(1, 51) if steps % n == every % n == 0)  # iterations between two stops for callbacks

@@ -334,7 +334,7 @@ def test_from_scratch_logs_sixteen_images_and_both_losses_for_tensorboard(make_i
 @pytest.mark.parametrize("name", NAMES)
 def test_watching_changes_nothing_and_has_a_folder(name, make_images, tmp_path, monkeypatch):
     monkeypatch.setitem(RECIPES, name, small(name)._replace(watch=RECIPES[name].watch._replace(every=3)))
-    monkeypatch.setattr(recipes, "runs_folder", lambda folder: tmp_path / folder)
+    monkeypatch.setattr(recipes.watching, "runs_folder", lambda folder: tmp_path / folder)
     images = make_images(10)
     plain, watched = (train_recipe(name, images, 9, seed=2, watch=watch, verbose=0)[0] for watch in (False, True))
     for one, other in zip(plain.get_weights(), watched.get_weights(), strict=True):
