@@ -6,6 +6,7 @@ import tensorflow as tf
 from gan_keras import watching
 from gan_keras._plumbing.checkpoints import Resume, StopOnNaN
 from gan_keras._plumbing.checks import check_images, check_number
+from gan_keras._plumbing.pictures import write_summaries
 from gan_keras._plumbing.windows import WindowMeans
 from gan_keras.data import sample_noise
 from gan_keras.judging import neighbour_radii
@@ -149,15 +150,6 @@ class AsPublished(Curves):
                 display(picture)
         else:
             write_summaries(self.writer, self.iteration, sheet, losses)
-
-
-def write_summaries(writer, step, sheet, scalars):
-    """A grid and some numbers to TensorBoard."""
-    with writer.as_default(step=step):
-        tf.summary.image("samples", sheet.reshape(1, *sheet.shape[:2], -1))
-        for name, value in scalars.items():
-            tf.summary.scalar(name, value)
-    writer.flush()
 
 
 class Watchdog(WindowMeans):

@@ -53,26 +53,26 @@ def test_kerass_first_weights_are_larger_than_pytorchs_in_every_layer_of_blogath
     assert all(k > p for p, k in zip(*widths.values(), strict=True))
 
 
-def column(name, recipe, change=""):
+def short_runs(name, recipe, change=""):
     rows = [r for r in results.read() if (r["recipe"], r["change"], r["steps"]) == (recipe, change, results.SHORT)]
     return np.array([row[name] for row in rows])
 
 
 def test_what_the_table_of_changes_says():
     """10, sections 7 and 9, beyond what the notebook's own checks hold."""
-    usual = column("frechet", "blogathon")
+    usual = short_runs("frechet", "blogathon")
     for change in ("start as Keras does", "dropout in D"):  # "an effect of a tenth could be there and would not show"
-        assert abs(column("frechet", "blogathon", change).mean() / usual.mean() - 1) < 0.03
+        assert abs(short_runs("frechet", "blogathon", change).mean() / usual.mean() - 1) < 0.03
     assert 0.1 < (usual.max() - usual.min()) / usual.mean() < 0.15
-    usual = column("frechet", "counterfeiter")
-    ended = column("done", "counterfeiter", "SGD 0.1") == 0
+    usual = short_runs("frechet", "counterfeiter")
+    ended = short_runs("done", "counterfeiter", "SGD 0.1") == 0
     assert ended.sum() == 2
-    assert column("frechet", "counterfeiter", "SGD 0.1")[ended].min() > 600  # the untrained networks'
-    assert column("frechet", "counterfeiter", "SGD 0.1")[~ended].max() < usual.min()
+    assert short_runs("frechet", "counterfeiter", "SGD 0.1")[ended].min() > 600  # the untrained networks'
+    assert short_runs("frechet", "counterfeiter", "SGD 0.1")[~ended].max() < usual.min()
     assert (
-        column("frechet", "paper_walkthrough").min()
+        short_runs("frechet", "paper_walkthrough").min()
         > 500
-        < column("frechet", "paper_walkthrough", "SGD 0.1 there").min()
+        < short_runs("frechet", "paper_walkthrough", "SGD 0.1 there").min()
     )
 
 

@@ -46,6 +46,17 @@ def find_graphviz():
     return found
 
 
+def write_summaries(writer, step, sheet, scalars):
+    """Write a grid and some numbers for TensorBoard."""
+    import tensorflow as tf
+
+    with writer.as_default(step=step):
+        tf.summary.image("samples", sheet.reshape(1, *sheet.shape[:2], -1))
+        for name, value in scalars.items():
+            tf.summary.scalar(name, value)
+    writer.flush()
+
+
 def writable_folder(folder):
     """Make a folder if need be and check, before an hour of training, that it can be written."""
     folder = pathlib.Path(folder)
