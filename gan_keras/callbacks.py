@@ -1,12 +1,11 @@
 """Callbacks for `GAN.fit`: a live picture, a watchdog, the habits of tutorials, and those of `checkpoints`."""
 
 import numpy as np
-import tensorflow as tf
 
 from gan_keras import watching
 from gan_keras._plumbing.checkpoints import Resume, StopOnNaN
 from gan_keras._plumbing.checks import check_images, check_number
-from gan_keras._plumbing.pictures import write_summaries
+from gan_keras._plumbing.pictures import summary_writer, write_summaries
 from gan_keras._plumbing.windows import WindowMeans
 from gan_keras.data import sample_noise
 from gan_keras.judging import neighbour_radii
@@ -48,12 +47,13 @@ class GANMonitor(Curves):
 
     Raises:
         OSError: if a folder cannot be written.
+        ImportError: if there is a `log_dir` and TensorBoard is not installed.
     """
 
     def __init__(self, every=200, folder=None, log_dir=None, noise=None):
         super().__init__()
         self.options, self.noise = {"every": check_number(every, "every"), "folder": folder}, noise
-        self.log_dir = None if log_dir is None else watching.writable_folder(log_dir)
+        self.writer = None if log_dir is None else summary_writer(log_dir)
         self.monitor = None
 
     @property
@@ -66,7 +66,6 @@ class GANMonitor(Curves):
             before = int(self.model.iteration.numpy())
             generator = self.model.unconditional_generator(len(noise))
             self.monitor = watching.Monitor(generator, noise=noise, before=before, **self.options)
-            self.writer = None if self.log_dir is None else tf.summary.create_file_writer(str(self.log_dir))
             self.write()
         self.monitor.steps = None
 
@@ -112,16 +111,14 @@ class AsPublished(Curves):
 
     Raises:
         OSError: if the folder cannot be written.
+        ImportError: if events are wanted and TensorBoard is not installed.
     """
 
     def __init__(self, recipe, every, folder):
         super().__init__()
         self.recipe, self.every, self.folder, self.iteration = recipe, every, watching.writable_folder(folder), 0
-
-    def on_train_begin(self, logs=None):
-        self.noise = watching.fixed_noise(self.recipe.latent_dim, self.recipe.watch.images)
-        board = self.recipe.watch.to == "tensorboard"
-        self.writer = tf.summary.create_file_writer(str(self.folder)) if board else None
+        self.noise = watching.fixed_noise(recipe.latent_dim, recipe.watch.images)
+        self.writer = summary_writer(folder) if recipe.watch.to == "tensorboard" else None
 
     def on_train_batch_end(self, batch, logs=None):
         super().on_train_batch_end(batch, logs)

@@ -327,6 +327,7 @@ def train_recipe(recipe, images, steps=None, seed=0, watch=False, folder=None, c
     Raises:
         ValueError: if an argument is wrong; it says which.
         OSError: if the folder cannot be written.
+        ImportError: if events for TensorBoard are wanted and it is not installed.
     """
     name, recipe = (recipe, RECIPES.get(recipe, recipe)) if isinstance(recipe, str) else ("own", recipe)
     images = check_recipe_training(images, recipe, RECIPES, steps, seed)

@@ -331,6 +331,14 @@ def test_from_scratch_logs_sixteen_images_and_both_losses_for_tensorboard(make_i
     assert not list(tmp_path.glob("*.png"))
 
 
+def test_without_tensorboard_it_is_said_before_the_training(make_images, tmp_path, monkeypatch):
+    monkeypatch.delattr(tf.summary, "image")
+    with pytest.raises(ImportError, match="TensorBoard is not installed: python -m pip install tensorboard"):
+        train_recipe(small("from_scratch"), make_images(10), 200, watch=True, folder=tmp_path, verbose=0)
+    with pytest.raises(ImportError, match="TensorBoard is not installed"):
+        callbacks.GANMonitor(log_dir=tmp_path)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_watching_changes_nothing_and_has_a_folder(name, make_images, tmp_path, monkeypatch):
     monkeypatch.setitem(RECIPES, name, small(name)._replace(watch=RECIPES[name].watch._replace(every=3)))

@@ -46,6 +46,15 @@ def find_graphviz():
     return found
 
 
+def summary_writer(folder):
+    """A writer of events for TensorBoard, or an error before the training that says what is missing."""
+    import tensorflow as tf
+
+    if not hasattr(tf.summary, "image"):  # TensorFlow 2.21 has it only where TensorBoard is installed
+        raise ImportError("TensorBoard is not installed: python -m pip install tensorboard")
+    return tf.summary.create_file_writer(str(writable_folder(folder)))
+
+
 def write_summaries(writer, step, sheet, scalars):
     """Write a grid and some numbers for TensorBoard."""
     import tensorflow as tf
