@@ -398,7 +398,8 @@ def test_a_public_function_is_shown_or_used_in_a_notebook():
     """The helper stays small: what no notebook needs is no public function."""
     used = set().union(*(names_used(tree) for path in ALL for _, tree in code(path))) | NOT_SHOWN | NOT_USED
     used |= {name for path in ALL for _, tree in code(path) for _, name in imported(tree, set())}
-    shown = set().union(*(functions(ast.parse(source(cell))) for _, cell in shared_cells()))
+    trees = [ast.parse(source(cell)) for _, cell in shared_cells()]
+    shown = set().union(*map(functions, trees)) | {n.name for t in trees for n in t.body if isinstance(n, ast.ClassDef)}
     for module in PUBLIC_MODULES:
         tree = ast.parse(module.read_text(encoding="utf-8"))
         public = {n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef) and n.name[0] != "_"}
