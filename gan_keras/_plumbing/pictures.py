@@ -46,6 +46,26 @@ def find_graphviz():
     return found
 
 
+def summary_writer(folder):
+    """A writer of events for TensorBoard, or an error before the training that says what is missing."""
+    import tensorflow as tf
+
+    if not hasattr(tf.summary, "image"):  # TensorFlow 2.21 has it only where TensorBoard is installed
+        raise ImportError("TensorBoard is not installed: python -m pip install tensorboard")
+    return tf.summary.create_file_writer(str(writable_folder(folder)))
+
+
+def write_summaries(writer, step, sheet, scalars):
+    """Write a grid and some numbers for TensorBoard."""
+    import tensorflow as tf
+
+    with writer.as_default(step=step):
+        tf.summary.image("samples", sheet.reshape(1, *sheet.shape[:2], -1))
+        for name, value in scalars.items():
+            tf.summary.scalar(name, value)
+    writer.flush()
+
+
 def writable_folder(folder):
     """Make a folder if need be and check, before an hour of training, that it can be written."""
     folder = pathlib.Path(folder)
