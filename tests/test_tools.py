@@ -157,7 +157,20 @@ def test_checks_and_setup_are_folded():
     assert check["metadata"] == {"tags": ["check"]} | FOLDED
     assert check["source"] == ["# @title Check\n", "assert True"]
     assert setup["metadata"] == {"tags": ["setup", "nbval-ignore-output"]} | FOLDED
-    assert setup["source"] == ["# @title Setup: run this cell first\n", "import os"]
+    assert setup["source"][0] == "# @title Setup: run this cell first\n"
+
+
+def test_the_setup_cell_stands_in_one_place():
+    """Whatever the cell says, it becomes that of tools/cells; only the address that `make urls` wrote stays."""
+    one = (PATH.parent / "cells" / "setup.py").read_text(encoding="utf-8").rstrip("\n")
+    old, named, own = tidied(
+        code('URL = ""\nimport os', "setup", tags=["setup"]),
+        code('URL = "https://github.com/me/mine"  # or so', "setup-again", tags=["setup"]),
+        code('URL = "mine"', "address"),
+    )
+    assert "".join(old["source"]) == one
+    assert "".join(named["source"]) == one.replace('URL = ""', 'URL = "https://github.com/me/mine"') != one
+    assert own["source"] == ['URL = "mine"']
 
 
 def test_a_longer_title_stays():
