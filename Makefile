@@ -62,6 +62,7 @@ render: .venv/.installed
 	$(BIN)/python tools/notebooks.py $(NOTEBOOKS)
 	@if [ -z "$(filter %$(RUN).ipynb,$(filter-out notebooks/solutions/%,$(NOTEBOOKS)))" ]; then exit 0; fi; \
 	  cp images/runs/$(RUN)/rows.png images/runs/$(RUN)/animation.png images/
+	@$(if $(filter notebooks/14_ask_for_a_digit.ipynb,$(NOTEBOOKS)),$(BIN)/python tools/pictures.py,true)
 
 fold: .venv/.installed
 	$(BIN)/python tools/notebooks.py $(NOTEBOOKS)

@@ -175,6 +175,10 @@ def test_a_missing_package_is_named_with_the_way_out(built, tmp_path):
     assert "%pip install scipy scikit-learn" in last
 
 
+def pictures(outputs):
+    return sum("image/png" in output.get("data", {}) for output in outputs)
+
+
 def run(path, folder):
     """Execute a notebook in a folder without network, digits or PYTHONPATH; returns all that its cells print."""
     notebook = json.loads(path.read_text(encoding="utf-8"))
@@ -189,7 +193,8 @@ def run(path, folder):
     done = subprocess.run(command, cwd=folder, env=kept, capture_output=True, text=True, timeout=1800)
     assert done.returncode == 0, done.stderr[-5000:]  # nbconvert stops at the first error
     outputs = [output for cell in cells(folder / "done.ipynb") for output in cell.get("outputs", [])]
-    assert any("image/png" in output.get("data", {}) for output in outputs)
+    stored = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
+    assert pictures(outputs) == pictures(stored)
     return "".join("".join(output.get("text", "")) for output in outputs)
 
 
