@@ -240,6 +240,20 @@ def test_links_lead_somewhere(path):
                 assert anchor in {re.sub(r"[^\w -]", "", t.lower()).replace(" ", "-") for t in titles}, target
 
 
+def test_readme_lists_the_series_with_its_times():
+    """As each notebook says them in its opening."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"(?m)^\| \[\d\d [^]]+\]\(notebooks/([\w.]+)\) \| .+? \| (.+) \|$", readme))
+    assert list(rows) == [path.name for path in SERIES]
+    for path in SERIES:
+        said = re.search(
+            r"\*\*Time\*\*: (?:about )?(\d+) min\w* of reading\W+(?:and )?(?:about )?([\d.]+) (min|s)\w* of comp",
+            source(cells(path)[0]),
+        )
+        if said or path.stem not in NOT_YET:
+            assert rows[path.name] == f"{said[1]} min | {said[2]} {said[3]}", path.name
+
+
 def functions(tree):
     """Every function, and every method of a class, by name."""
     return {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
@@ -464,6 +478,7 @@ def test_first_cell_without_a_clone_says_what_to_do(tmp_path, url):
     done = run_first_cell(tmp_path, url)
     assert done.returncode != 0
     assert "ModuleNotFoundError: gan_keras is not here" in done.stderr
+    assert "Colab edition (dist/colab, by `make colab`)" in done.stderr
 
 
 def test_first_cell_finds_the_folder_above(tmp_path):
