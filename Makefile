@@ -19,7 +19,7 @@ help:
 	@echo "make claims  the claims that take seeds and long runs (half an hour or more)"
 	@echo "make lab     open the series in JupyterLab"
 	@echo "make render  execute notebooks and store their outputs (NOTEBOOKS=... for some of them)"
-	@echo "make fold    bring notebooks into the form they are stored in, without executing them"
+	@echo "make fold    bring notebooks into the form they are stored in, without executing them, and the glossary"
 	@echo "make colab   write notebooks that need no other file, for Colab, to dist/colab/"
 	@echo "make lint    check the style of code and notebooks"
 	@echo "make urls REPO=owner/name   write the repository's address everywhere"
@@ -60,12 +60,14 @@ render: .venv/.installed
 	done
 	$(BIN)/jupyter nbconvert --to notebook --inplace --coalesce-streams $(NOTEBOOKS)
 	$(BIN)/python tools/notebooks.py $(NOTEBOOKS)
+	$(BIN)/python tools/glossary.py
 	@if [ -z "$(filter %$(RUN).ipynb,$(filter-out notebooks/solutions/%,$(NOTEBOOKS)))" ]; then exit 0; fi; \
 	  cp images/runs/$(RUN)/rows.png images/runs/$(RUN)/animation.png images/
 	@$(if $(filter notebooks/14_ask_for_a_digit.ipynb,$(NOTEBOOKS)),$(BIN)/python tools/pictures.py,true)
 
 fold: .venv/.installed
 	$(BIN)/python tools/notebooks.py $(NOTEBOOKS)
+	$(BIN)/python tools/glossary.py
 
 colab: .venv/.installed
 	$(BIN)/python tools/colab.py
@@ -74,6 +76,7 @@ lint: .venv/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/notebooks.py --check
+	$(BIN)/python tools/glossary.py --check
 
 urls: .venv/.installed
 	$(BIN)/python .ci/urls.py "$(REPO)"

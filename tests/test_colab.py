@@ -2,7 +2,6 @@
 
 import ast
 import base64
-import importlib.util
 import io
 import json
 import os
@@ -13,14 +12,13 @@ import sys
 import tomllib
 import zipfile
 
+import colab as tool
+import glossary
 import pytest
 
 from gan_keras._plumbing.quiet import PACKAGES
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-SPEC = importlib.util.spec_from_file_location("tools_colab", ROOT / "tools" / "colab.py")
-tool = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(tool)
 IN_COLAB = {"IPython", "ipywidgets"}  # besides PACKAGES, and there in every Jupyter that requirements.txt installs
 
 
@@ -100,7 +98,10 @@ def test_links_lead_to_words_at_the_end_or_out(built):
         assert not re.search(r"\]\([^)\s]*\.(ipynb|md)\b", re.sub(r"\]\(http[^)]*\)", "", text)), path.name
         for target in re.findall(r"\]\(#([^)]+)\)", text):
             assert f'<a name="{target}"></a>' in text, (path.name, target)
-            assert target in {tool.anchor(title) for title in re.findall(r"(?m)^### (.+)$", text)}, (path.name, target)
+            assert target in {glossary.anchor(title) for title in re.findall(r"(?m)^### (.+)$", text)}, (
+                path.name,
+                target,
+            )
 
 
 def test_links_with_and_without_an_address():
@@ -120,11 +121,9 @@ def test_links_with_and_without_an_address():
 
 
 def test_entries_bring_the_entries_that_they_link_to():
-    entries = {
-        name: f"### {name}\n\n{text}" for name, text in {"a": "[b](#b)", "b": "[c](#c)", "c": "", "d": ""}.items()
-    }
+    entries = {"A": "\nsee [b](#b)", "B": "\nsee [c](#c)", "C": "\nlast", "D": "\nother"}
     found = tool.words("[c](glossary.md#c) and [a](../glossary.md#a)", entries)
-    assert [text.split("\n")[2] for text in found] == ["### a", "### b", "### c"]
+    assert [text.split("\n")[2] for text in found] == ["### A", "### B", "### C"]
 
 
 def test_what_is_needed_is_looked_for_before_it_is_imported():

@@ -1,4 +1,4 @@
-"""tools/notebooks.py, the form in which notebooks are stored, and tools/pictures.py, README's picture."""
+"""tools/notebooks.py, the form in which notebooks are stored; pictures.py, README's picture; glossary.py."""
 
 import base64
 import copy
@@ -7,6 +7,7 @@ import io
 import json
 import pathlib
 
+import glossary
 import numpy as np
 import pytest
 from PIL import Image
@@ -263,3 +264,38 @@ def test_a_picture_that_is_not_stored_is_named():
         ValueError, match=r"14_ask_for_a_digit\.ipynb: no picture is stored with a cell that fits 'no_such_call'"
     ):
         pictures.picture("no_such_call")
+
+
+GLOSSARY = """# Glossary
+
+First lines.
+
+### zeta
+
+Last. *Notebook 03.*
+
+### Émile
+
+Of [zeta](#zeta). *First in notebook [02](02_old_name.ipynb).*
+
+### used
+
+By no link. *Notebook 11.*
+"""
+
+
+def test_glossary_in_the_order_of_the_alphabet_with_the_first_notebook_of_each(tmp_path, monkeypatch):
+    for name, word in (("01_a", "A [z](glossary.md#zeta)"), ("02_b", "[E](glossary.md#émile), [z](glossary.md#zeta)")):
+        (tmp_path / f"{name}.ipynb").write_text(json.dumps(notebook(text(word), code("# [z](glossary.md#used)"))))
+    monkeypatch.setattr(glossary, "NOTEBOOKS", tmp_path)
+    assert glossary.tidy(GLOSSARY) == (
+        "# Glossary\n\nFirst lines.\n\n"
+        "### Émile\n\nOf [zeta](#zeta). *First in notebook [02](02_b.ipynb).*\n\n"
+        "### used\n\nBy no link. *Notebook 11.*\n\n"
+        "### zeta\n\nLast. *First in notebook [01](01_a.ipynb).*\n"
+    )
+    assert glossary.tidy(glossary.tidy(GLOSSARY)) == glossary.tidy(GLOSSARY)
+    with pytest.raises(ValueError, match=r"two entries for \['used'\]"):
+        glossary.tidy(GLOSSARY + "\n### used\n\nAgain. *Notebook 01.*\n")
+    with pytest.raises(ValueError, match=r'"new" must end with its notebook'):
+        glossary.tidy(GLOSSARY + "\n### new\n\nNo notebook.\n")

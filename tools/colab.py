@@ -16,6 +16,9 @@ import textwrap
 import tomllib
 import zipfile
 
+from glossary import anchor
+from glossary import entries as glossary_entries
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SETUP = ROOT / "tools" / "cells" / "colab.py"
 LIMIT = 1_000_000  # bytes a file
@@ -49,19 +52,9 @@ def setup_cell(helper):
     return f'{before}HELPER = """\n{helper}\n"""\n{after}'
 
 
-def glossary():
-    """The entries of the glossary: anchors to text."""
-    text = (ROOT / "notebooks" / "glossary.md").read_text(encoding="utf-8")
-    entries = re.split(r"(?m)^### ", text)[1:]
-    return {anchor(entry.split("\n")[0]): f"### {entry.strip()}" for entry in entries}
-
-
-def anchor(title):
-    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
-
-
 def words(text, entries):
     """The glossary's entries that a text links to, and those that these link to, in the glossary's order."""
+    entries = {anchor(title): f"### {title}\n{entry}" for title, entry in entries.items()}
     wanted, new = set(), set(re.findall(r"\]\((?:\.\./)?glossary\.md#([\w-]+)\)", text))
     while new:
         wanted |= new
@@ -104,7 +97,7 @@ def edition(path, helper, entries):
     title, _, rest = "".join(texts[0]["source"]).partition("\n")
     texts[0]["source"] = lines(f"{title}\n\n{HINT}\n{rest}")
     if used:
-        source = lines("\n\n".join(["## Glossary", *used]))
+        source = lines(relink("\n\n".join(["## Glossary", *used]), "notebooks", url))
         notebook["cells"].append({"cell_type": "markdown", "id": "glossary", "metadata": {}, "source": source})
     return json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
@@ -115,7 +108,8 @@ def lines(text):
 
 def build(target):
     """Write all editions into a folder, in place of those there; returns their paths."""
-    helper, entries, written = packed(), glossary(), []
+    text = (ROOT / "notebooks" / "glossary.md").read_text(encoding="utf-8")
+    helper, entries, written = packed(), glossary_entries(text)[1], []
     for old in [*target.glob("*.ipynb"), *target.glob("solutions/*.ipynb")]:
         old.unlink()
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")) + sorted((ROOT / "notebooks/solutions").glob("*.ipynb")):
