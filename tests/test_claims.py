@@ -93,3 +93,109 @@ def test_neither_batch_normalization_nor_beta_1_helps_lecture_notes_and_both_do(
     plain, *alone, both = found
     assert both < 0.75 * min(plain, *alone)
     assert min(alone) > 0.8 * plain
+
+
+# Notebook 11, section 6: which moves bring the Dirac-GAN of Mescheder et al. (2018) to its equilibrium.
+# How theta (G's place) and psi (D's slope, with the paper's sign) want to move; s(t) is the derivative of f.
+MOVES = {
+    "GAN": lambda s, theta, psi: (-psi * s(psi * theta), theta * s(psi * theta)),
+    "non-saturating": lambda s, theta, psi: (-psi * s(-psi * theta), theta * s(psi * theta)),
+    "WGAN": lambda s, theta, psi: (-psi, theta),
+}
+
+
+def orbit(game, in_turn=False, clip=np.inf, penalty=lambda psi: 0.0):
+    """Distances from the equilibrium after each of 500 steps from (1, 1); G moves first if they move in turn."""
+    theta, psi, distances = 1.0, 1.0, [np.sqrt(2)]
+    for _ in range(500):
+        moved = theta + 0.2 * MOVES[game](lambda t: 1 / (1 + np.exp(t)), theta, psi)[0]
+        seen = moved if in_turn else theta
+        change = MOVES[game](lambda t: 1 / (1 + np.exp(t)), seen, psi)[1] - penalty(psi)
+        theta, psi = moved, np.clip(psi + 0.2 * change, -clip, clip)
+        distances.append(np.hypot(theta, psi))
+    return np.array(distances)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"game": "GAN"}, [1.96, 2.66, 3.10]),
+        ({"game": "GAN", "in_turn": True}, [1.40, 1.35, 1.42]),
+        ({"game": "non-saturating"}, [0.74, 0.64, 0.64]),
+        ({"game": "non-saturating", "in_turn": True}, [0.576, 0.345, 0.284]),
+        ({"game": "WGAN", "clip": 1}, [1.27, 1.06, 1.00]),
+        ({"game": "WGAN", "penalty": lambda psi: 0.7 * (abs(psi) - 1) * np.sign(psi)}, [1.80, 1.76, 1.80]),
+    ],
+)
+def test_without_r1_the_dirac_gan_does_not_arrive(options, expected):
+    distances = orbit(**options)
+    assert np.allclose(distances[[100, 300, 500]], expected, atol=0.0051)
+    assert distances[-200:].min() > 0.25
+
+
+@pytest.mark.parametrize(("gamma", "expected"), [(0.3, [0.099, 5.5e-4, 2.6e-6]), (1.0, [3.8e-4, 8e-13, 1e-21])])
+def test_with_r1_the_dirac_gan_arrives(gamma, expected):
+    distances = orbit("GAN", penalty=lambda psi: gamma * psi)
+    assert np.allclose(distances[[100, 300, 500]], expected, rtol=0.06, atol=0)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.3, 1.0, 3.0])
+def test_eigenvalues_of_the_dirac_gan(gamma):
+    """Notebook 11, section 6: they are those of the moves' derivative at (0, 0), with either sign of psi."""
+    h, sign = 1e-4, np.array([1, -1])
+
+    def moves(theta, psi):
+        return np.array(MOVES["GAN"](lambda t: 1 / (1 + np.exp(t)), theta, psi)) - (0, gamma * psi)
+
+    matrix = np.stack([moves(h, 0) - moves(-h, 0), moves(0, h) - moves(0, -h)], axis=1) / (2 * h)
+    predicted = -gamma / 2 + sign * np.emath.sqrt(gamma**2 / 4 - 0.25)
+    assert np.allclose(np.poly(matrix), np.poly(predicted), atol=1e-7)
+
+
+def test_d_maximizes_log_one_minus_d_on_forgeries():
+    """Notebook 11, sources: `lecture_notes` lets D minimize it; a D that does so comes to believe forgeries."""
+    for sign, believes in ((1, True), (-1, False)):
+        logit = 0.0
+        for _ in range(100):
+            logit -= 0.1 * sign * -1 / (1 + np.exp(-logit))  # the derivative of log(1 - sigmoid(t)) is -sigmoid(t)
+        answer = 1 / (1 + np.exp(-logit))
+        assert (answer > 0.8) if believes else (answer < 0.2)
+
+
+def test_the_logarithm_makes_confident_mistakes_dear():
+    """Notebook 01, section 4 (the tutorial `from_scratch` says so): each nought costs ln 10 more, without end."""
+    answers = np.array([0.1, 0.01, 0.001])
+    assert np.allclose(np.diff(-np.log(answers)), np.log(10))
+    assert ((1 - answers) ** 2).max() < 1  # the squared error, beside it, is bounded
+
+
+def test_both_losses_of_g_share_the_equilibrium_only():
+    """Notebook 11, sections 4 and 5, over a finer range of distances than it prints, and other spreads."""
+    line = np.linspace(-40, 40, 80_001)
+
+    def bell(mean, spread=1.0):
+        return -0.5 * ((line - mean) / spread) ** 2 - np.log(spread * np.sqrt(2 * np.pi))
+
+    def integral(values):
+        return values.sum() * (line[1] - line[0])
+
+    def kl(log_a, log_b):
+        return integral(np.exp(log_a) * (log_a - log_b))
+
+    def parts(log_q, log_p):
+        log_m = np.logaddexp(log_p, log_q) - np.log(2)
+        return kl(log_q, log_p), (kl(log_p, log_m) + kl(log_q, log_m)) / 2, kl(log_q, log_m)
+
+    log_p, h = bell(0), 1e-3
+    for distance in (0.0, 0.5, 1.0, 3.0, 6.0):
+        for spread in (0.7, 1.0):
+            log_q = bell(distance, spread)
+            moved = (np.exp(bell(distance + h, spread)) - np.exp(bell(distance - h, spread))) / (2 * h)
+            best, not_best = -np.logaddexp(0, log_q - log_p), -np.logaddexp(0, log_p - log_q)
+            ahead, behind = parts(bell(distance + h, spread), log_p), parts(bell(distance - h, spread), log_p)
+            kl_slope, jsd_slope = (ahead[0] - behind[0]) / (2 * h), (ahead[1] - behind[1]) / (2 * h)
+            assert np.isclose(integral(moved * not_best), 2 * jsd_slope, atol=1e-5)
+            assert np.isclose(integral(moved * -best), kl_slope - 2 * jsd_slope, atol=1e-5)  # KL(q||p) - 2 JSD
+            kl_qp, _, kl_qm = parts(log_q, log_p)
+            assert np.isclose(integral(np.exp(log_q) * -best), np.log(2) + kl_qp - kl_qm, atol=1e-6)
+            assert kl_qp - kl_qm >= kl_qp / 2 - 1e-9

@@ -28,7 +28,6 @@ CONDITIONAL_METHODS = {"train_step", "penalty_on", "train_generator"}
 FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}
 # Several checks in a section, or checks that do not print what they checked: strike out here what is rewritten.
 NOT_YET = {
-    "01_the_game",
     "02_the_digits",
     "03_the_police",
     "04_the_counterfeiter",
@@ -73,7 +72,7 @@ def each(paths):
 
 
 def test_the_series_is_there():
-    assert [p.name[:2] for p in SERIES] == [f"{i:02d}" for i in range(1, 15) if i != 11]  # 11 is being written
+    assert [p.name[:2] for p in SERIES] == [f"{i:02d}" for i in range(1, 15)]
 
 
 @each(ALL)
@@ -162,8 +161,13 @@ def test_headings(path):
     assert re.fullmatch(rf"{path.name[:2]} · .+", *headings(path, 1))
     numbered = headings(path, 2)
     assert [h.split(". ", 1)[0] for h in numbered] == [str(i) for i in range(1, len(numbered) + 1)]
+<<<<<<< HEAD
     closing = [*CLOSING[:2], "Sources"] if path.stem in NOT_YET else CLOSING
     assert [h.split(". ", 1)[1] for h in numbered][-3:] == closing
+=======
+    last = CLOSING[2] if path.stem in NOT_YET else "Sources, and where we differ"
+    assert [h.split(". ", 1)[1] for h in numbered][-3:] == [*CLOSING[:2], last]
+>>>>>>> partA
     opening = source(cells(path)[0])
     for part in ("What you will build", "What you will learn", "What you need", "Time"):
         assert f"**{part}**" in opening
@@ -171,12 +175,12 @@ def test_headings(path):
 
 @each(SERIES)
 def test_length(path):
-    # Code fences, formulas, links' targets and tables are not prose.
     text = "\n".join(source(c) for c in cells(path, "markdown"))
     if path.stem not in NOT_YET:  # all of it, as the design counts
         most_cells, most_words = (45, 1000) if path.stem < "07" else (60, 1300)
         assert len(cells(path)) <= most_cells
         assert len(text.split()) <= most_words
+    # Code fences, formulas, links' targets and tables are not prose.
     text = text.split(". Exercises\n")[0]
     text = re.sub(r"(?s:```.*?```|\$[^$]*\$)|\]\([^)]*\)|(?m:^\|.*$)|(?m:^#+ .*$)", " ", text)
     assert (800 if path.stem in NOT_YET else 500) <= len(re.findall(r"\w+(?:['’-]\w+)*", text)) <= 1400
@@ -348,6 +352,9 @@ NOT_SHOWN = {
     "fake_above_real",
     "real_above_fake",
 }
+# Notebook 01 opens with a GAN that learns digits, so that they are seen within minutes: the only use of what has not
+# been shown. It says that the reader will build every line of it (03 and 04 the networks, 05 to 07 the GAN).
+OPENING = {"GAN", "build_generator", "build_discriminator"}
 # What `examine` returns.
 NOT_USED = {"Report"}
 
@@ -389,6 +396,7 @@ def test_shown_before_shared():
             for module, name in imported(tree, modules):
                 if module in GAN_MODULES and not name.isupper():  # in capitals: made of functions that were shown
                     ready = trees >= classes[name] if name in classes else name in shown
+                    ready = ready or (path.stem == "01_the_game" and name in OPENING)
                     assert ready, f"{path.name} takes {module}.{name}, which no notebook has shown yet"
             if "shared" in tags(cell):
                 shown |= set(functions(tree)) | {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
