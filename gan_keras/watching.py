@@ -240,11 +240,27 @@ def rows_of_frames(frames, iterations, columns=10, scale=2):
         A PIL image, each row with its iteration on the left.
     """
     kept = dict(frames)
-    rows = [captioned(grid(kept[i][:columns], columns, scale), f"{i:,}", left=56) for i in iterations if i in kept]
+    rows = {f"{i:,}": kept[i] for i in iterations if i in kept}
     if not rows:
         raise ValueError(f"iterations: none of {list(iterations)} is among the frames {sorted(kept)}")
-    sheet = Image.new(rows[0].mode, (rows[0].width, sum(row.height for row in rows)), "white")
-    for i, row in enumerate(rows):
+    return labelled_rows(rows, columns, scale)
+
+
+def labelled_rows(rows, columns=10, scale=2):
+    """Draw one row of images for each name.
+
+    Args:
+        rows: dict from names to images, as `grid` takes them, top to bottom.
+        columns: how many images a row.
+        scale: how many screen pixels a pixel takes, each way.
+
+    Returns:
+        A PIL image, each row with its name on the left.
+    """
+    left = 16 + 8 * max(len(name) for name in rows)
+    sheets = [captioned(grid(images[:columns], columns, scale), name, left) for name, images in rows.items()]
+    sheet = Image.new(sheets[0].mode, (sheets[0].width, sum(row.height for row in sheets)), "white")
+    for i, row in enumerate(sheets):
         sheet.paste(row, (0, i * row.height))
     return few_colours(sheet)
 

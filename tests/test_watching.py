@@ -467,6 +467,17 @@ def test_rows_that_were_not_reached_are_left_out(frames):
     assert two.height == 2 * one.height
 
 
+def test_rows_have_their_names_on_the_left(frames):
+    images = dict(frames)[0]
+    short = watching.labelled_rows({"a": images, "b": images}, columns=4, scale=1)
+    long = watching.labelled_rows({"a": images, "a longer name": images}, columns=4, scale=1)
+    width = watching.grid(images[:4], 4, scale=1).shape[1]
+    assert width < short.width < long.width
+    names = np.asarray(long.convert("L"))[:, :-width]
+    above, below = names[: long.height // 2], names[long.height // 2 :]
+    assert 0 < (above < 128).sum() < (below < 128).sum()
+
+
 def test_rows_in_colour(make_images):
     images = make_images(4, (5, 4, 3))
     pixels = np.asarray(watching.rows_of_frames([(0, images)], [0], columns=4, scale=1).convert("RGB")).astype(int)
