@@ -29,10 +29,8 @@ FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}
 # Several checks in a section, or checks that do not print what they checked: strike out here what is rewritten.
 NOT_YET = {
     "08_when_it_goes_wrong",
-    "09_how_good_is_it",
     "12_dcgan",
     "13_wasserstein",
-    "14_ask_for_a_digit",
 }
 CLOSING = ["What you now know", "Exercises", "Sources, and where we differ"]
 # Cells that may be longer than others: a whole GAN, and the one that the helper holds.
