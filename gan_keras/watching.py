@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
 from gan_keras._plumbing.checks import check_images, check_noise, check_number
-from gan_keras._plumbing.pictures import few_colours, find_graphviz, in_notebook, to_png, writable_folder
+from gan_keras._plumbing.pictures import few_colours, in_notebook, to_png, writable_folder
 from gan_keras.data import sample_noise, to_pixels
 
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"  # Okabe and Ito's colours, told apart by colour-blind readers
@@ -295,26 +295,6 @@ def captioned(sheet, caption, left=0, below=0):
     font = ImageFont.load_default(14 if left else 11)
     ImageDraw.Draw(page).text(corner, caption, fill="black", anchor=anchor, font=font)
     return page
-
-
-def draw_model(model, dpi=60):
-    """Draw a model's layers and shapes; where no renderer is found, print its summary instead.
-
-    Args:
-        model: a built `keras.Model`.
-        dpi: resolution of the picture.
-
-    Returns:
-        An `IPython.display.Image`, or None if only the summary could be printed.
-    """
-    import keras
-
-    try:
-        diagram = keras.utils.model_to_dot(model, show_shapes=True, show_layer_names=True, expand_nested=False, dpi=dpi)
-        return show(diagram.create(prog=find_graphviz(), format="png"))
-    except Exception:  # pydot or Graphviz missing, or too old: a diagram is a comfort, never a reason to stop
-        model.summary()
-        return None
 
 
 def runs_folder(name):

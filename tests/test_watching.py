@@ -4,9 +4,6 @@ import base64
 import io
 import math
 import os
-import pathlib
-import shutil
-import sys
 
 import numpy as np
 import pytest
@@ -521,67 +518,6 @@ def test_animation_of_digits_is_small(rng):
 def test_animation_of_no_frames_says_so():
     with pytest.raises(ValueError, match=r"^frames: "):
         watching.animation([])
-
-
-# Diagrams
-
-
-def without_graphviz(monkeypatch, tmp_path, keep_port):
-    """A PATH without Graphviz; with `keep_port` the port that stands beside this Python is still found."""
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    monkeypatch.setenv("PATH", str(empty))
-    if not keep_port:
-        monkeypatch.setattr(sys, "executable", str(empty / "python"))
-
-
-PORT = shutil.which("graphviz-pure", path=str(pathlib.Path(sys.executable).parent))
-
-
-@pytest.mark.skipif(not PORT, reason="graphviz-pure is not installed beside this Python")
-def test_without_dot_a_model_is_drawn_by_the_port(pair, monkeypatch, tmp_path):
-    without_graphviz(monkeypatch, tmp_path, keep_port=True)
-    pixels = decode(watching.draw_model(pair[1]), "L")
-    assert pixels.shape[0] > 200
-    assert pixels.std() > 20
-
-
-@pytest.mark.skipif(not PORT, reason="graphviz-pure is not installed beside this Python")
-def test_a_higher_resolution_draws_a_larger_diagram(pair, monkeypatch, tmp_path):
-    without_graphviz(monkeypatch, tmp_path, keep_port=True)
-    small, large = (decode(watching.draw_model(pair[1], dpi=dpi)) for dpi in (40, 80))
-    assert 1.7 < large.shape[0] / small.shape[0] < 2.3
-
-
-@pytest.mark.skipif(not shutil.which("dot"), reason="Graphviz's own dot is not installed")
-def test_dot_draws_a_model(pair):
-    assert decode(watching.draw_model(pair[1]), "L").std() > 20
-
-
-def test_without_any_graphviz_the_summary_is_printed(pair, monkeypatch, tmp_path, capsys):
-    without_graphviz(monkeypatch, tmp_path, keep_port=False)
-    assert watching.draw_model(pair[1]) is None
-    out, err = capsys.readouterr()
-    assert "Total params" in out
-    assert "leaky_re_lu" in out
-    assert err == ""
-
-
-def test_a_dot_that_fails_gives_the_summary(pair, monkeypatch, tmp_path, capsys):
-    without_graphviz(monkeypatch, tmp_path, keep_port=False)
-    broken = tmp_path / "empty" / "dot"
-    broken.write_text("#!/bin/sh\nexit 3\n")
-    broken.chmod(0o755)
-    assert watching.draw_model(pair[1]) is None
-    assert "Total params" in capsys.readouterr().out
-
-
-def test_without_pydot_the_summary_is_printed(pair, monkeypatch, capsys):
-    from keras.src.utils import model_visualization
-
-    monkeypatch.setattr(model_visualization, "pydot", None)
-    assert watching.draw_model(pair[1]) is None
-    assert "Total params" in capsys.readouterr().out
 
 
 # Folders

@@ -1,9 +1,7 @@
 """Files of pictures, and where they can be shown."""
 
 import io
-import os
 import pathlib
-import shutil
 import sys
 
 from PIL import Image
@@ -35,15 +33,6 @@ def few_colours(image):
     greys = Image.new("P", (1, 1))
     greys.putpalette([level for i in range(16) for level in (17 * i,) * 3])
     return image.convert("RGB").quantize(palette=greys, dither=Image.Dither.NONE)
-
-
-def find_graphviz():
-    """Graphviz's own `dot`, else the port that requirements.txt installs beside Python."""
-    beside = os.pathsep.join([str(pathlib.Path(sys.executable).parent), os.environ.get("PATH", "")])
-    found = shutil.which("dot") or shutil.which("graphviz-pure", path=beside)
-    if found is None:
-        raise FileNotFoundError("no Graphviz")
-    return found
 
 
 def summary_writer(folder):
