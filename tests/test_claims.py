@@ -8,6 +8,7 @@ import functools
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 
 from gan_keras import conditional, judging, results
@@ -281,3 +282,104 @@ def test_gan_train_is_blind_to_memory():
         pupil = judging.train_judge(images[:10_000], labels[:10_000], epochs=3, seed=seed)
         accuracy = pupil.evaluate(test_images, test_labels, verbose=0)[1]
         assert accuracy > (0.965 if len(images) == 60_000 else 0.93)
+
+
+ONES, ZEROS = np.ones((32, 1)), np.zeros((32, 1))
+cross_entropy = keras.losses.BinaryCrossentropy()
+
+
+def without_normalization(generator):
+    """The same layers but for batch normalization, as notebook 04 takes it out."""
+    kept = [layer for layer in generator.layers if not isinstance(layer, layers.BatchNormalization)]
+    return keras.Sequential([keras.Input((100,)), *kept])
+
+
+def with_normalization(discriminator):
+    """The same layers, with batch normalization after each activation, as in notebook 04."""
+    network = keras.Sequential([keras.Input((28, 28, 1))])
+    for layer in discriminator.layers:
+        network.add(layer)
+        if isinstance(layer, layers.LeakyReLU):
+            network.add(layers.BatchNormalization(momentum=0.8))
+    return network
+
+
+def rounds_of_04(seed, rounds, in_g=True, in_d=False, mixed=False):
+    """The games of notebook 04; yield the images of 25 latent points after each of so many rounds.
+
+    With `mixed`, D looks at real and generated images in one batch, also while G trains.
+    """
+    keras.utils.set_random_seed(seed)
+    generator, discriminator = build_generator(), build_discriminator()
+    generator = generator if in_g else without_normalization(generator)
+    discriminator = with_normalization(discriminator) if in_d else discriminator
+    for network in (generator, discriminator):
+        network.compile(keras.optimizers.Adam(2e-4, beta_1=0.5))
+        network.optimizer.build(network.trainable_variables)
+    digits = tf.constant(load_mnist())
+
+    def verdicts(fake):
+        real = tf.gather(digits, tf.random.uniform([32], maxval=len(digits), dtype="int32"))
+        if mixed:
+            return tf.split(discriminator(tf.concat([real, fake], 0), training=True), 2)
+        return discriminator(real, training=True), discriminator(fake, training=True)
+
+    def update(network, tape, loss):
+        network.optimizer.apply(tape.gradient(loss, network.trainable_variables), network.trainable_variables)
+
+    @tf.function
+    def play(rounds):
+        for _ in tf.range(rounds):
+            fake = generator(tf.random.normal((32, 100)), training=True)
+            with tf.GradientTape() as tape:
+                on_real, on_fake = verdicts(fake)
+                loss = cross_entropy(ONES, on_real) + cross_entropy(ZEROS, on_fake)
+            update(discriminator, tape, loss)
+            with tf.GradientTape() as tape:
+                _, on_fake = verdicts(generator(tf.random.normal((32, 100)), training=True))
+                loss = cross_entropy(ONES, on_fake)
+            update(generator, tape, loss)
+
+    played = 0
+    for until in rounds:
+        play(tf.constant(until - played))
+        played = until
+        yield np.asarray(generator(sample_noise(25, seed=2014), training=False))
+
+
+def spread(images):
+    """How much images differ: a pixel's standard deviation over the images, on average."""
+    return images.std(axis=0).mean()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", (2, 3, 4, 5))
+def test_04_batch_normalization_in_g_keeps_images_apart_and_in_d_hides_dark_paper(seed):
+    """04: "None in G: nine times the same cloud", "Also in D: still static, on average middle grey"."""
+    (as_built,) = rounds_of_04(seed, [400])
+    (none_in_g,) = rounds_of_04(seed, [400], in_g=False)
+    (also_in_d,) = rounds_of_04(seed, [400], in_d=True)
+    print([f"{spread(x):.3f} {x.mean():.2f}" for x in (as_built, none_in_g, also_in_d)])
+    assert spread(none_in_g) < 0.16
+    assert spread(as_built) > 3 * spread(none_in_g)
+    assert as_built.mean() < -0.25
+    assert abs(also_in_d.mean()) < 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_04_without_normalization_images_part_later(seed):
+    """04: "Without it they part later, after about 600 rounds"."""
+    early, late = rounds_of_04(seed, [400, 700], in_g=False)
+    print(f"{spread(early):.3f} {spread(late):.3f}")
+    assert spread(early) < 0.16 < 0.2 < spread(late)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_04_it_is_separate_batches_in_which_normalization_hides_dark_paper(seed):
+    """04: "D sees real and generated images in separate batches". The control: in mixed ones G learns of dark paper."""
+    (apart,) = rounds_of_04(seed, [400], in_d=True)
+    (mixed,) = rounds_of_04(seed, [400], in_d=True, mixed=True)
+    print(f"{apart.mean():.2f} {mixed.mean():.2f}")
+    assert mixed.mean() < -0.3 < -0.1 < apart.mean()
