@@ -45,7 +45,7 @@ test: .venv/.installed
 	  $(SIDE_BY_SIDE) $(addprefix --ignore=,$(TIMED)) && exit $$timed
 
 check: lint
-	$(SIDE_BY_SIDE) tests
+	$(SIDE_BY_SIDE) -m "not slow and not long" tests
 
 # What notebooks say in a sentence and cannot establish in a cell: over seeds, against controls, in long runs.
 claims: .venv/.installed

@@ -353,7 +353,7 @@ def spread(images):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", (2, 3, 4, 5))
+@pytest.mark.parametrize("seed", [2, 3, 4, 5])
 def test_04_batch_normalization_in_g_keeps_images_apart_and_in_d_hides_dark_paper(seed):
     """04: "None in G: nine times the same cloud", "Also in D: still static, on average middle grey"."""
     (as_built,) = rounds_of_04(seed, [400])

@@ -322,6 +322,7 @@ def small(tmp_path_factory):
     }
 
 
+@pytest.mark.long
 def test_without_network_there_are_4000_and_1000_digits(small):
     assert small["train"][0].shape == (4000, 28, 28)
     assert small["test"][0].shape == (1000, 28, 28)

@@ -293,6 +293,7 @@ def test_a_saved_gan_comes_back_with_its_penalty(make_pair, make_images, tmp_pat
     assert (loaded.loss, loaded.penalty, loaded.d_steps) == (losses.MINIMAX_FROM_LOGITS, losses.r1, 2)
 
 
+@pytest.mark.long
 def test_a_saved_gan_loads_in_another_process_with_nothing_but_the_import(make_gan, make_images, tmp_path):
     gan = make_gan()
     gan.fit(make_images(8), batch_size=4, verbose=0)
@@ -328,6 +329,7 @@ TRAIN_TWICE = """
 """
 
 
+@pytest.mark.long
 def test_two_processes_draw_the_same_samples_bit_by_bit():
     once, again = run_python(TRAIN_TWICE), run_python(TRAIN_TWICE)
     assert len(once.split()) == 2
@@ -553,6 +555,7 @@ def test_networks_in_half_precision_are_named(make_pair):
         GAN(generator, half).compile()
 
 
+@pytest.mark.long
 def test_saving_and_loading_interrupts_nothing(make_gan, make_images, tmp_path):
     """Weights, optimizers, noise, dropout and the order of the images go on where they were."""
     images, whole, part = make_images(20), make_gan(pair={"dropout": 0.2}), make_gan(pair={"dropout": 0.2})

@@ -93,6 +93,7 @@ def test_features_of_any_images_by_any_model(make_images):
     np.testing.assert_allclose(judging.features(images, model), images.reshape(5, -1) @ kernel + bias, atol=1e-5)
 
 
+@pytest.mark.long
 def test_training_repeats_itself_and_obeys_its_seed(small_digits):
     images, labels = small_digits[0][:300], small_digits[1][:300]
     first, again, other = (judging.train_judge(images, labels, epochs=1, seed=s).get_weights() for s in (1, 1, 2))
@@ -101,6 +102,7 @@ def test_training_repeats_itself_and_obeys_its_seed(small_digits):
     assert np.abs(first[0] - other[0]).max() > 0.01
 
 
+@pytest.mark.long
 def test_retraining_reaches_the_same_accuracy(digits):
     """On all of MNIST 99.0% (measured 99.31, 99.36, 99.36 with seeds 0 to 2); on 4,000 digits 95%."""
     images, labels, test_images, test_labels = digits

@@ -455,6 +455,7 @@ def run_first_cell(folder, url="", times=1):
     )
 
 
+@pytest.mark.long
 def test_first_cell_in_an_empty_folder_clones(tmp_path):
     """As in Colab: one uploaded notebook, nothing else; and the cell run twice."""
     remote = tmp_path / "remote"
@@ -479,6 +480,7 @@ def test_first_cell_without_a_clone_says_what_to_do(tmp_path, url):
     assert "Colab edition (dist/colab, by `make colab`)" in done.stderr
 
 
+@pytest.mark.long
 def test_first_cell_finds_the_folder_above(tmp_path):
     done = run_first_cell(ROOT / "notebooks" / "solutions")
     assert done.stdout.strip().endswith(("found in a folder above", "already on the path")), done.stderr

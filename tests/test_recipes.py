@@ -233,6 +233,7 @@ def test_batches_with_replacement():
 SMALL = {"generator": ("6 leaky",), "discriminator": ("5 leaky",), "batch_size": 4}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_every_recipe_trains_colour_images_of_any_size(name, make_images):
     recipe = RECIPES[name]._replace(batch_size=4)
@@ -247,6 +248,7 @@ def test_every_recipe_trains_colour_images_of_any_size(name, make_images):
     assert any((a != b).any() for a, b in zip(first_weights, generator.get_weights(), strict=True))
 
 
+@pytest.mark.long
 def test_the_seed_decides(make_images):
     images, recipe = make_images(10), RECIPES["from_scratch"]._replace(**SMALL)
     one, again, other = (train_recipe(recipe, images, 7, seed, verbose=0)[0].get_weights() for seed in (1, 1, 2))
@@ -260,6 +262,7 @@ def test_published_length_scales_with_the_images(make_images):
     assert len(history["d_loss"]) == 9  # three passes of 4, 4 and 2 images
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("steps", [1, 3, 997, 1500])
 def test_any_number_of_steps(make_images, steps):
     _, history = train_recipe(RECIPES["blogathon"]._replace(**SMALL), make_images(10), steps, verbose=0)
@@ -403,6 +406,7 @@ def test_large_dcgan_layers_and_parameters():
                 assert np.std(layer.gamma) == pytest.approx(0.02, rel=0.3)
 
 
+@pytest.mark.long
 def test_a_small_version_of_the_large_dcgan_trains(make_images):
     recipe = recipes.DCGAN._replace(generator=(8, 6, 4, 4), discriminator=(4, 4, 6, 8), batch_size=4)
     generator, history = train_recipe(recipe, make_images(8, (16, 32, 3)), steps=2, verbose=0)
@@ -429,6 +433,7 @@ def test_changes_change_something():
         assert results.changed(change) != RECIPES[base]
 
 
+@pytest.mark.long
 def test_the_long_table_goes_on_where_it_was_stopped(tmp_path, monkeypatch, make_images, capsys):
     """With small recipes: what is there is not done again, and the rows can be read back."""
     small = {"one": RECIPES["blogathon"]._replace(**SMALL, epochs=None, steps=3)}
