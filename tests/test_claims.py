@@ -353,7 +353,7 @@ def spread(images):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [2, 3, 4, 5])
+@pytest.mark.parametrize("seed", range(1, 6))
 def test_04_batch_normalization_in_g_keeps_images_apart_and_in_d_hides_dark_paper(seed):
     """04: "None in G: nine times the same cloud", "Also in D: still static, on average middle grey"."""
     (as_built,) = rounds_of_04(seed, [400])
@@ -372,14 +372,16 @@ def test_04_without_normalization_images_part_later(seed):
     """04: "Without it they part later, after about 600 rounds"."""
     early, late = rounds_of_04(seed, [400, 700], in_g=False)
     print(f"{spread(early):.3f} {spread(late):.3f}")
-    assert spread(early) < 0.16 < 0.2 < spread(late)
+    assert spread(early) < 0.16
+    assert spread(late) > 1.4 * spread(early)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(1, 4))
 def test_04_it_is_separate_batches_in_which_normalization_hides_dark_paper(seed):
-    """04: "D sees real and generated images in separate batches". The control: in mixed ones G learns of dark paper."""
-    (apart,) = rounds_of_04(seed, [400], in_d=True)
-    (mixed,) = rounds_of_04(seed, [400], in_d=True, mixed=True)
+    """04: "D sees real and generated images in separate batches". The control: mixed, G learns of dark paper."""
+    (apart,) = rounds_of_04(seed, [600], in_d=True)
+    (mixed,) = rounds_of_04(seed, [600], in_d=True, mixed=True)
     print(f"{apart.mean():.2f} {mixed.mean():.2f}")
-    assert mixed.mean() < -0.3 < -0.1 < apart.mean()
+    assert abs(apart.mean()) < 0.05
+    assert mixed.mean() < -0.1
