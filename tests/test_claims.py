@@ -360,7 +360,6 @@ def test_04_batch_normalization_in_g_keeps_images_apart_and_in_d_hides_dark_pape
     (as_built,) = rounds_of_04(seed, [400])
     (none_in_g,) = rounds_of_04(seed, [400], in_g=False)
     (also_in_d,) = rounds_of_04(seed, [400], in_d=True)
-    print([f"{spread(x):.3f} {x.mean():.2f}" for x in (as_built, none_in_g, also_in_d)])
     assert spread(none_in_g) < 0.16
     assert spread(as_built) > 3 * spread(none_in_g)
     assert as_built.mean() < -0.25
@@ -370,14 +369,14 @@ def test_04_batch_normalization_in_g_keeps_images_apart_and_in_d_hides_dark_pape
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(1, 4))
 def test_04_without_normalization_images_part_later(seed):
-    """04: "Without it they part later, after about 600 rounds"."""
+    """04: "Without it they part later, from about 600 rounds on"."""
     early, late = rounds_of_04(seed, [400, 700], in_g=False)
-    print(f"{spread(early):.3f} {spread(late):.3f}")
     assert spread(early) < 0.16
     assert spread(late) > 1.4 * spread(early)
 
 
 @pytest.mark.slow
+<<<<<<< HEAD
 @pytest.mark.parametrize("seed", range(1, 4))
 def test_04_it_is_separate_batches_in_which_normalization_hides_dark_paper(seed):
     """04: "D sees real and generated images in separate batches". The control: mixed, G learns of dark paper."""
@@ -413,3 +412,10 @@ def test_both_accuracies_read_low():
     before, between, after = np.mean(seen, axis=0)
     assert before[0] < between[0] - 0.05, "real images are judged right after D's step on fakes, and G's"
     assert between[1] < min(before[1], after[1]) - 0.05, "fakes are judged right after D's step on real images"
+=======
+def test_04_separate_batches_are_part_of_the_reason_why_normalization_in_d_slows_g():
+    """04, sources: "it slows G even in mixed batches". As built, the mean is -0.4 by then; in separate ones, 0."""
+    means = [next(rounds_of_04(seed, [400], in_d=True, mixed=True)).mean() for seed in (1, 2, 3)]
+    assert min(means) > -0.3
+    assert np.mean(means) < -0.05
+>>>>>>> partB
