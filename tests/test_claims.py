@@ -376,18 +376,6 @@ def test_04_without_normalization_images_part_later(seed):
 
 
 @pytest.mark.slow
-<<<<<<< HEAD
-@pytest.mark.parametrize("seed", range(1, 4))
-def test_04_it_is_separate_batches_in_which_normalization_hides_dark_paper(seed):
-    """04: "D sees real and generated images in separate batches". The control: mixed, G learns of dark paper."""
-    (apart,) = rounds_of_04(seed, [600], in_d=True)
-    (mixed,) = rounds_of_04(seed, [600], in_d=True, mixed=True)
-    print(f"{apart.mean():.2f} {mixed.mean():.2f}")
-    assert abs(apart.mean()) < 0.05
-    assert mixed.mean() < -0.1
-
-
-@pytest.mark.slow
 def test_both_accuracies_read_low():
     """06: "Both accuracies read low, because each is taken right after an update that pulled D the other way"."""
     images, test = load_mnist(), load_mnist("test")[:500]
@@ -412,10 +400,11 @@ def test_both_accuracies_read_low():
     before, between, after = np.mean(seen, axis=0)
     assert before[0] < between[0] - 0.05, "real images are judged right after D's step on fakes, and G's"
     assert between[1] < min(before[1], after[1]) - 0.05, "fakes are judged right after D's step on real images"
-=======
+
+
+@pytest.mark.slow
 def test_04_separate_batches_are_part_of_the_reason_why_normalization_in_d_slows_g():
     """04, sources: "it slows G even in mixed batches". As built, the mean is -0.4 by then; in separate ones, 0."""
     means = [next(rounds_of_04(seed, [400], in_d=True, mixed=True)).mean() for seed in (1, 2, 3)]
     assert min(means) > -0.3
     assert np.mean(means) < -0.05
->>>>>>> partB
