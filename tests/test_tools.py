@@ -260,10 +260,8 @@ def test_readmes_picture_is_made_of_those_stored_in_notebook_14():
 
 
 def test_a_picture_that_is_not_stored_is_named():
-    with pytest.raises(
-        ValueError, match=r"14_ask_for_a_digit\.ipynb: no picture is stored with a cell that fits 'no_such_call'"
-    ):
-        pictures.picture("no_such_call")
+    with pytest.raises(ValueError, match=r"14_ask_for_a_digit\.ipynb: no picture is stored with a cell 'no_such_cell'"):
+        pictures.picture("no_such_cell")
 
 
 GLOSSARY = """# Glossary
