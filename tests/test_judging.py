@@ -343,7 +343,7 @@ def test_of_equally_near_ones_the_first(rng):
     reference = rng.normal(size=(7, 5))
     index, _ = judging.nearest_neighbours(rng.normal(size=(30, 5)), np.concatenate([reference] * 3))
     assert index.max() < 7
-    for sample in rng.normal(size=(20, 1, 6)):  # neighbours at distance 1 on all sides, equal but for rounding
+    for sample in rng.normal(size=(20, 1, 6)):  # neighbours at distance 1 on all sides, equal up to rounding
         index, distance = judging.nearest_neighbours(sample, np.concatenate([sample + np.eye(6), sample - np.eye(6)]))
         assert (index[0], distance[0]) == (0, pytest.approx(1))
 
