@@ -19,7 +19,7 @@ import pytest
 from gan_keras._plumbing.quiet import PACKAGES
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-IN_COLAB = {"IPython", "ipywidgets"}  # besides PACKAGES, and there in every Jupyter that requirements.txt installs
+IN_COLAB = {"IPython"}  # besides PACKAGES, and there in every Jupyter that requirements.txt installs
 
 
 @pytest.fixture(scope="module")
