@@ -203,7 +203,9 @@ def test_both_losses_of_g_share_the_equilibrium_only():
             kl_slope, jsd_slope = (ahead[0] - behind[0]) / (2 * h), (ahead[1] - behind[1]) / (2 * h)
             assert np.isclose(integral(moved * not_best), 2 * jsd_slope, atol=1e-5)
             assert np.isclose(integral(moved * -best), kl_slope - 2 * jsd_slope, atol=1e-5)  # KL(q||p) - 2 JSD
-            kl_qp, _, kl_qm = parts(log_q, log_p)
+            kl_qp, jsd, kl_qm = parts(log_q, log_p)
+            log_m = np.logaddexp(log_p, log_q) - np.log(2)
+            assert np.isclose(kl_qp - 2 * jsd, 2 * kl(log_m, log_p), atol=1e-9)  # 11: "it becomes 2 KL(m || p)"
             assert np.isclose(integral(np.exp(log_q) * -best), np.log(2) + kl_qp - kl_qm, atol=1e-6)
             assert kl_qp - kl_qm >= kl_qp / 2 - 1e-9
 
