@@ -5,7 +5,7 @@ import numpy as np
 from gan_keras import watching
 from gan_keras._plumbing.checkpoints import Resume, StopOnNaN
 from gan_keras._plumbing.checks import check_images, check_number
-from gan_keras._plumbing.pictures import summary_writer, write_summaries
+from gan_keras._plumbing.pictures import in_notebook, summary_writer, write_summaries
 from gan_keras._plumbing.windows import WindowMeans
 from gan_keras.data import sample_noise
 from gan_keras.judging import neighbour_radii
@@ -141,7 +141,7 @@ class AsPublished(Curves):
         sheet = watching.grid(2 * images - 1 if self.recipe.output == "sigmoid" else images)
         if self.writer is None:
             picture = watching.show(sheet, self.folder / f"iteration_{self.iteration:05d}.png")
-            if self.recipe.watch.to == "page" and watching.in_notebook():
+            if self.recipe.watch.to == "page" and in_notebook():
                 from IPython.display import display
 
                 display(picture)

@@ -9,20 +9,14 @@ import pathlib
 
 import glossary
 import numpy as np
+import pictures
 import pytest
 from PIL import Image
 
 PATH = pathlib.Path(__file__).resolve().parent.parent / "tools" / "notebooks.py"
-
-
-def load(path):
-    spec = importlib.util.spec_from_file_location(f"tools_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-tool, pictures = load(PATH), load(PATH.with_name("pictures.py"))
+SPEC = importlib.util.spec_from_file_location("tools_notebooks", PATH)  # `import notebooks` would look like the folder
+tool = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(tool)
 FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}
 
 
