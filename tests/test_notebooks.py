@@ -166,11 +166,10 @@ def test_headings(path):
 @each(SERIES)
 def test_length(path):
     text = "\n".join(source(c) for c in cells(path, "markdown"))
-    if path.stem not in NOT_YET:  # with headings and exercises; without code fences, tables and the notes at the end
+    if path.stem not in NOT_YET:  # all that a reader meets as text: headings, tables, exercises and sources, too
         most_cells, most_words = (45, 1000) if path.stem < "07" else (60, 1300)
         assert len(cells(path)) <= most_cells
-        prose = re.sub(r"(?s:```.*?```)|(?m:^\|.*$)", "", text.split(". Sources, and")[0])
-        assert len(prose.split()) <= most_words
+        assert len(re.sub(r"(?s)```.*?```", "", text).split()) <= most_words
     # Code fences, formulas, links' targets and tables are not prose.
     text = text.split(". Exercises\n")[0]
     text = re.sub(r"(?s:```.*?```|\$[^$]*\$)|\]\([^)]*\)|(?m:^\|.*$)|(?m:^#+ .*$)", " ", text)
