@@ -38,7 +38,7 @@ def run_all(page):
         started = started or waiting
         for number, cell in enumerate(state):
             seen.setdefault(number, set()).update(cell["pictures"])
-        time.sleep(0.2)
+        time.sleep(0.5)
     return state, seen
 
 
