@@ -38,7 +38,6 @@ NOT_YET = {
     "08_when_it_goes_wrong",
     "09_how_good_is_it",
     "10_five_recipes",
-    "12_dcgan",
     "13_wasserstein",
     "14_ask_for_a_digit",
 }
