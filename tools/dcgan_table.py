@@ -64,7 +64,7 @@ def plain_discriminator():
 
 def dense_discriminator():
     """Notebook 06's police with a logit in place of its sigmoid, as R1 needs it."""
-    return keras.Sequential([*build_discriminator().layers[:-1], layers.Dense(1)])
+    return keras.Sequential([keras.Input((28, 28, 1)), *build_discriminator().layers[:-1], layers.Dense(1)])
 
 
 def no_penalty(discriminator, real, fake, seed=None):
@@ -82,13 +82,12 @@ PLAIN = plain_generator, plain_discriminator
 OURS = build_dcgan_generator, build_dcgan_discriminator
 AS_IN_06 = build_generator, build_discriminator
 DENSE = build_generator, dense_discriminator
-BOTH = {"raw": "+ falling rate", "averaged": "+ averaged weights"}
 # G, D, penalty, whether the rate falls, and the rows it gives: with the weights as they are, their averages, or both.
 TRAININGS = {
     "plain": (*PLAIN, no_penalty, False, {"raw": "plain DCGAN"}),
-    "ours": (*OURS, no_penalty, False, {"raw": "+ two dense layers"}),
-    "r1": (*OURS, seldom_r1, False, {"raw": "+ R1"}),
-    "falling": (*OURS, seldom_r1, True, BOTH),
+    "ours": (*OURS, no_penalty, False, {"raw": "our networks"}),
+    "r1": (*OURS, seldom_r1, False, {"raw": "+ R1", "averaged": "+ averaged weights"}),
+    "falling": (*OURS, seldom_r1, True, {"raw": "falling rate, not averaged", "averaged": "+ falling rate"}),
     "06": (*AS_IN_06, None, False, {"raw": "dense networks, as in 06"}),
     "dense": (*DENSE, seldom_r1, True, {"averaged": "dense networks, the same changes"}),
 }
