@@ -62,12 +62,12 @@ def test_a_row_of_the_dcgan_table_again():
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_long_dcgan_training_reaches_its_distance(seed):
-    """12, section 7: averaging helps, and the distance is below 8 after 7,500 iterations, whatever the seed."""
+    """12, section 7: averaging helps, and the distance is below 8 after 6,000 iterations, whatever the seed."""
     from gan_keras.data import load_mnist
     from gan_keras.judging import features
 
     real = features(load_mnist("test"))
-    found = [float(r["frechet"]) for r in dcgan_table().rows("falling", seed, load_mnist(), real, steps=7500)]
+    found = [float(r["frechet"]) for r in dcgan_table().rows("r1", seed, load_mnist(), real, steps=6000)]
     assert found[1] < found[0]
     assert found[1] < 8
 
