@@ -29,7 +29,6 @@ FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}
 # Several checks in a section, or checks that do not print what they checked: strike out here what is rewritten.
 NOT_YET = {
     "08_when_it_goes_wrong",
-    "12_dcgan",
     "13_wasserstein",
 }
 CLOSING = ["What you now know", "Exercises", "Sources, and where we differ"]
