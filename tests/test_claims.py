@@ -53,7 +53,7 @@ def test_checks_hold_with_other_seeds(name, seed):
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_shorter_memory_keeps_the_modes_of_the_ring(seed):
     cells = "imports perfect kl-divergence mode-report-function player draw-points make-game clouds captured"
-    only = [*cells.split(), "squared-gradients", "r1"]
+    only = [*cells.split(), "squared-gradients", "r1-penalty"]
     names = run_notebook("08_when_it_goes_wrong", seed, only, replace=[("beta_1=0.9", "beta_1=0.5")])
     with_r1 = names["clouds"](penalty=functools.partial(names["r1"], weight=0.3 / names["GAMES"]))
     for points in (names["alone"][2], with_r1[2]):
