@@ -167,10 +167,10 @@ def check_callbacks(gan, callbacks):
 def check_monitor(gan, callback):
     """Check that what a callback of Keras watches is there, and that it knows in which direction it is better."""
     monitor = getattr(callback, "monitor", None)
-    if monitor is None or not getattr(callback, "save_best_only", True):
+    if not isinstance(monitor, str) or not getattr(callback, "save_best_only", True):
         return
     own = type(gan).__module__.partition(".")[0] != "gan_keras"  # a subclass, which may have logs of its own
-    if str(monitor).startswith("val_") or (monitor not in (*LOGS, "loss") and not own):
+    if monitor.startswith("val_") or (monitor not in (*LOGS, "loss") and not own):
         raise ValueError(
             f"callbacks: {type(callback).__name__} watches {monitor!r}, but GAN.fit has no such number (and no "
             f"validation); watch one of {', '.join((*LOGS, 'loss'))}"
