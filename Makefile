@@ -5,7 +5,7 @@ BIN := .venv/bin
 REQUIREMENTS := $(if $(LOCKED),requirements.lock,requirements.txt)
 NOTEBOOKS ?= $(wildcard notebooks/*.ipynb notebooks/solutions/*.ipynb)
 RUN := 06_train_the_gan
-TIMED := notebooks/07_faster.ipynb notebooks/13_wasserstein.ipynb
+TIMED := notebooks/07_faster.ipynb
 unexport COLUMNS JUPYTER_COLUMNS
 
 # Two files at a time, each with one of TensorFlow's threads: quicker than two files that share two threads each.
@@ -42,7 +42,7 @@ run: .venv/.installed
 	@echo "Done: the sample grids, the rows of epochs and the animation are in images/runs/$(RUN)/,"
 	@echo "the executed notebook is images/runs/$(RUN).ipynb"
 
-# The notebooks that compare times run first, with nothing beside them.
+# The notebook that compares times runs first, with nothing beside them.
 test: .venv/.installed
 	@$(BIN)/python -m pytest $(TIMED); timed=$$?; \
 	  $(SIDE_BY_SIDE) $(addprefix --ignore=,$(TIMED)) && exit $$timed
