@@ -23,6 +23,7 @@ myst_dmath_double_inline = True
 
 html_theme = "sphinx_book_theme"
 html_title = "gan_keras"
+html_favicon = "static/icon.svg"
 html_baseurl = website.address()
 html_static_path = ["static", str(website.RUNTIME)]
 html_extra_path = [str(website.DOWNLOADS)]

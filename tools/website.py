@@ -110,11 +110,13 @@ def notebook_page(path):
 
 
 def readme():
-    """README in two: the series for the first page, and all else but its title and pictures."""
+    """README in two: the series for the first page, and what else a reader of the site needs."""
     text = BADGE.sub("", (ROOT / "README.md").read_text(encoding="utf-8"))
     parts = re.split(r"(?m)^(?=## )", text)
     (series,) = (part for part in parts if part.startswith("## The series"))
-    return series, "# Set up and use\n\n" + "".join(part for part in parts[1:] if part != series)
+    return series, "# Set up and use\n\n" + "".join(
+        part for part in parts[1:] if not part.startswith(("## The series", "## On the web"))
+    )
 
 
 def prepare():
