@@ -202,16 +202,19 @@ def faults(folder):
 
 def main():
     prepare()
-    shutil.rmtree(SITE, ignore_errors=True)
+    site = BUILD / "html"
     options = ["-b", "html", "-c", ROOT / "docs", "-d", BUILD / "doctrees", "-W", "--keep-going", "-q"]
-    subprocess.run([sys.executable, "-m", "sphinx", *options, PAGES, SITE], check=True)
-    for path in SITE.rglob("*.html"):
+    subprocess.run([sys.executable, "-m", "sphinx", *options, PAGES, site], check=True)
+    for path in site.rglob("*.html"):
         path.write_text(mended(path.read_text(encoding="utf-8")), encoding="utf-8")
-    for template in SITE.glob("_static/*macros.html"):  # the theme's, no pages
+    for template in site.glob("_static/*macros.html"):  # the theme's, no pages
         template.unlink()
-    wrong = faults(SITE)
+    wrong = faults(site)
     if wrong:
         sys.exit("\n".join(wrong))
+    shutil.rmtree(SITE, ignore_errors=True)
+    SITE.parent.mkdir(exist_ok=True)
+    site.rename(SITE)
     size = sum(path.stat().st_size for path in SITE.rglob("*") if path.is_file())
     print(f"{SITE.relative_to(ROOT)}: {size / 1e6:.0f} MB; look at it with `python -m http.server -d dist/site`")
 
