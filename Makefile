@@ -18,7 +18,7 @@ help:
 	@echo "make check   the quick part of it: style, unit tests, form of the notebooks"
 	@echo "make test    run every test and every notebook"
 	@echo "make claims  the claims that take seeds and long runs (half an hour or more)"
-	@echo "make browser run notebooks in JupyterLab in a real browser (Chromium)"
+	@echo "make browser run notebooks in JupyterLab, and the website, in a real browser (Chromium)"
 	@echo "make lab     open the series in JupyterLab"
 	@echo "make render  execute notebooks and store their outputs (NOTEBOOKS=... for some of them)"
 	@echo "make fold    bring notebooks into the form they are stored in, without executing them, and the glossary"
@@ -60,7 +60,7 @@ claims: .venv/.installed
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-browser.txt
 	@touch $@
 
-browser: .venv/.installed .venv/.browser
+browser: .venv/.installed .venv/.browser site
 	@command -v "$${CHROMIUM:-chromium}" chromium-browser google-chrome > /dev/null || $(BIN)/playwright install chromium
 	$(BIN)/python -m pytest tests/browser
 
