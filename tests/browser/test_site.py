@@ -1,4 +1,4 @@
-"""The website in a real browser, from a plain file server: every link, the page that draws, light, dark, three widths."""
+"""The website in a real browser, from a plain file server: every link, the page that draws, light, dark, and narrow."""
 
 import functools
 import http.server
