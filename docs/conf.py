@@ -33,6 +33,7 @@ html_show_sourcelink = False
 html_show_copyright = False
 html_show_sphinx = False
 mathjax_path = "mathjax.js"  # npm's, so that a reader's browser asks no other address
+html_context = {"default_mode": "auto"}  # light or dark as the reader's system; without it the theme logs an error
 html_theme_options = {
     "show_toc_level": 2,
     "show_navbar_depth": 1,

@@ -8,7 +8,9 @@ import urllib.parse
 
 import pytest
 
-SITE = pathlib.Path(__file__).resolve().parents[2] / "dist" / "site"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SITE = ROOT / "dist" / "site"
+AXE = ROOT / "docs" / "node_modules" / "axe-core" / "axe.min.js"  # judges accessibility
 INK = """() => [...document.querySelectorAll("#written canvas")].map(canvas => {
     const seen = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
     const ink = Array.from({length: seen.length / 4}, (_, i) => seen[4 * i + 3] / 255);
@@ -91,3 +93,13 @@ def test_checks_are_hidden_until_a_click(site, open_page, width):
     assert not check.is_visible()
     page.locator("details:has(.highlight) summary").first.click()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["index", "try", "README", "notebooks/01_the_game", "notebooks/06_train_the_gan"])
+def test_accessibility(site, open_page, name, scheme):
+    page = open_page(f"{site}/{name}.html", color_scheme=scheme)
+    page.add_script_tag(path=AXE)
+    found = page.evaluate("() => axe.run(document).then(found => found.violations)")
+    serious = [fault for fault in found if fault["impact"] in ("serious", "critical")]
+    assert not serious, [(fault["id"], fault["nodes"][0]["html"]) for fault in serious]
