@@ -43,7 +43,7 @@ run: .venv/.installed
 	@echo "Done: the sample grids, the rows of epochs and the animation are in images/runs/$(RUN)/,"
 	@echo "the executed notebook is images/runs/$(RUN).ipynb"
 
-# The notebook that compares times runs first, with nothing beside them.
+# The notebook that compares times runs first, with nothing beside it.
 test: .venv/.installed
 	@$(BIN)/python -m pytest $(TIMED); timed=$$?; \
 	  $(SIDE_BY_SIDE) $(addprefix --ignore=,$(TIMED)) && exit $$timed

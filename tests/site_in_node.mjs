@@ -1,4 +1,4 @@
-// What the website's page computes, for tests/test_site.py: `node site_in_node.mjs draw|game|random RUNTIME`, JSON in and out.
+// What the website's page computes, for tests/test_site.py: `node site_in_node.mjs draw|game|play RUNTIME`, JSON in and out.
 import { readFileSync } from "node:fs";
 import { Game } from "../docs/static/game.js";
 import { draw, latentPoint, load, place } from "../docs/static/generator.js";

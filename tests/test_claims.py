@@ -5,12 +5,12 @@ The quick claims belong to `make test`; those marked `slow` run with `make claim
 
 import ast
 import functools
-import importlib.util
 import json
 import linecache
 import pathlib
 import re
 
+import dcgan_table
 import keras
 import matplotlib
 import numpy as np
@@ -32,14 +32,6 @@ from gan_keras.training import step_on_batch, train, train_generator
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
-def dcgan_table():
-    """The module `tools/dcgan_table.py`."""
-    spec = importlib.util.spec_from_file_location("dcgan_table", ROOT / "tools" / "dcgan_table.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_dcgan_table_was_computed_with_the_networks_that_are_shown():
     """12, section 6: the table is of section 4's and 5's functions."""
     cells = json.loads((ROOT / "notebooks" / "12_dcgan.ipynb").read_text(encoding="utf-8"))["cells"]
@@ -57,7 +49,7 @@ def test_a_row_of_the_dcgan_table_again():
     from gan_keras.judging import features
 
     stored = {(row["row"], row["seed"]): row for row in results.read_dcgan()}
-    found = dcgan_table().rows("falling", 0, load_mnist(), features(load_mnist("test")))
+    found = dcgan_table.rows("falling", 0, load_mnist(), features(load_mnist("test")))
     for row in found:
         beside = [r["frechet"] for (name, _), r in stored.items() if name == row["row"]]
         assert 0.6 * min(beside) < float(row["frechet"]) < 1.6 * max(beside), row
@@ -71,7 +63,7 @@ def test_the_long_dcgan_training_reaches_its_distance(seed):
     from gan_keras.judging import features
 
     real = features(load_mnist("test"))
-    found = [float(r["frechet"]) for r in dcgan_table().rows("r1", seed, load_mnist(), real, steps=6000)]
+    found = [float(r["frechet"]) for r in dcgan_table.rows("r1", seed, load_mnist(), real, steps=6000)]
     assert found[1] < found[0]
     assert found[1] < 8
 

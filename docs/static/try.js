@@ -178,7 +178,6 @@ function startGame() {
   slider("g-rate", (value) => String(RATES[value]), setRates);
 }
 
-game = new Game(1);
 startGame();
 startAgain();
 find("play").addEventListener("click", () => setPlaying(!playing));

@@ -81,7 +81,6 @@ def lab(tmp_path_factory):
         "--no-browser",
         "--allow-root",
         "--port=0",
-        "--expose-app-in-browser",
     ]
     command += ["--IdentityProvider.token=", f"--ServerApp.root_dir={copied}"]
     log = folder / "lab.log"
