@@ -1,7 +1,8 @@
 """What was computed beforehand: the judge's weights (`judge.npz`), and tables that take many trainings.
 
 The long table and the pictures of notebook 10 come from `tools/long_runs.py`, which trains every recipe and every
-change with three seeds; the table of notebook 12, `dcgan.csv`, from `tools/dcgan_table.py`.
+change with three seeds; the table of notebook 12, `dcgan.csv`, from `tools/dcgan_table.py`; the tables of notebook 16,
+`stacked.csv`, from `tools/stacked_table.py`.
 """
 
 import csv
@@ -58,12 +59,24 @@ def strip(name):
 
 
 DCGAN_COLUMNS = ("row", "seed", "steps", "seconds", "frechet", "precision", "recall", "density", "coverage")
+STACKED_COLUMNS = ("data", "row", "seed", "steps", "seconds", "modes", "kl", "clear", "frechet")
+STACKED_COLUMNS += ("slope_real", "slope_fake")
 
 
 def read_dcgan(path=None):
     """The rows of `dcgan.csv`: dicts with `DCGAN_COLUMNS`, numbers as numbers; seconds are of one core's work."""
-    path = importlib.resources.files(__name__).joinpath("dcgan.csv") if path is None else path
+    return rows_of("dcgan.csv", path)
+
+
+def read_stacked(path=None):
+    """The rows of `stacked.csv`: dicts with `STACKED_COLUMNS`, as `read_dcgan`."""
+    return rows_of("stacked.csv", path)
+
+
+def rows_of(name, path):
+    """The rows of one of the tables, or of a file like it."""
+    path = importlib.resources.files(__name__).joinpath(name) if path is None else path
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    kinds = {"row": str, "seed": int, "steps": int}
+    kinds = {"data": str, "row": str, "seed": int, "steps": int, "modes": int}
     return [{name: kinds.get(name, float)(value) for name, value in row.items()} for row in rows]
