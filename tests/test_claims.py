@@ -15,6 +15,7 @@ import keras
 import matplotlib
 import numpy as np
 import pytest
+import stacked_table
 import tensorflow as tf
 from keras import layers
 from scipy.stats import spearmanr
@@ -79,6 +80,25 @@ def test_precision_alone_says_nothing_of_noise():
     density, coverage = density_coverage(real, noise)
     assert density < 0.4
     assert coverage < 0.05
+
+
+def definitions(tree, names):
+    """Functions, and assignments to one name, of a piece of code: names to syntax trees."""
+    found = {n.name: ast.dump(n) for n in tree if isinstance(n, ast.FunctionDef)}
+    for node in tree:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            found[node.targets[0].id] = ast.dump(node.value)
+    return {name: found[name] for name in names}
+
+
+def test_stacked_table_was_computed_with_what_is_shown():
+    """16, sections 2 to 5: the tables are of these functions."""
+    cells = json.loads((ROOT / "notebooks" / "16_a_modern_gan.ipynb").read_text(encoding="utf-8"))["cells"]
+    shown = [n for c in cells if c["cell_type"] == "code" for n in ast.parse("".join(c["source"])).body]
+    tool = ast.parse((ROOT / "tools" / "stacked_table.py").read_text(encoding="utf-8")).body
+    names = "GAMMA LOSSES PENALTIES RECIPE no_penalty start modern_generator modern_discriminator train"
+    names = f"{names} make_stacks judged modes_and_kl slope".split()
+    assert definitions(shown, names) == definitions(tool, names)
 
 
 def weights_after(images, loss, epsilon, steps):

@@ -11,6 +11,7 @@ import glossary
 import numpy as np
 import pictures
 import pytest
+import stacked_table
 from PIL import Image
 
 PATH = pathlib.Path(__file__).resolve().parent.parent / "tools" / "notebooks.py"
@@ -291,3 +292,41 @@ def test_glossary_in_the_order_of_the_alphabet_with_the_first_notebook_of_each(t
         glossary.tidy(GLOSSARY + "\n### used\n\nAgain. *Notebook 01.*\n")
     with pytest.raises(ValueError, match=r'"new" must end with its notebook'):
         glossary.tidy(GLOSSARY + "\n### new\n\nNo notebook.\n")
+
+
+def test_stacked_table_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
+    path, made = tmp_path / "stacked.csv", []
+
+    def row(data, name, seed, images, real):
+        made.append((data, name, seed))
+        return dict(zip(stacked_table.STACKED_COLUMNS, (data, name, seed, *range(8)), strict=True))
+
+    monkeypatch.setattr(stacked_table, "row", row)
+    monkeypatch.setattr(stacked_table, "load_mnist", lambda split="train": None)
+    monkeypatch.setattr(stacked_table, "features", lambda images: None)
+    for only in ("digits", None, None):
+        stacked_table.main(path, only)
+    assert len(made) == len(set(made)) == 3 * (5 + 6)
+    rows = stacked_table.read_stacked(path)
+    assert [(r["data"], r["row"], r["seed"]) for r in rows] == made
+    assert rows[0]["modes"] == 2
+    assert rows[0]["slope_fake"] == 7.0
+
+
+def test_modes_of_stacks_are_numbers_and_their_divergence_is_from_equal_shares():
+    digits = np.array([[0, 0, 7], [0, 0, 7], [9, 9, 9], [1, 2, 3]])
+    modes, kl = stacked_table.modes_and_kl(np.eye(10)[digits])
+    assert modes == 3
+    assert np.isclose(kl, np.log(1000) + 0.5 * np.log(0.5) + 2 * 0.25 * np.log(0.25))
+    everything = np.eye(10)[np.indices((10, 10, 10)).reshape(3, -1).T]
+    assert stacked_table.modes_and_kl(everything)[0] == 1000
+    assert np.isclose(stacked_table.modes_and_kl(everything)[1], 0)
+
+
+def test_stacks_hold_the_images_that_were_drawn():
+    numbered = np.arange(50.0).reshape(50, 1, 1, 1) * np.ones((28, 28, 1))
+    stacks = stacked_table.make_stacks(numbered, 200, seed=3)
+    labels = stacked_table.make_stacks(np.arange(50)[:, None], 200, seed=3)  # the same draws, as notebook 16 says
+    assert stacks.shape == (200, 28, 28, 3)
+    assert np.array_equal(stacks[:, 5, 5], labels)
+    assert len(np.unique(labels)) == 50

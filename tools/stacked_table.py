@@ -6,6 +6,7 @@ stopped. Other machines give other numbers within the spread over seeds.
 """
 
 import csv
+import functools
 import pathlib
 import sys
 import time
@@ -17,7 +18,7 @@ from keras import layers, ops
 from gan_keras.data import load_mnist, sample_noise
 from gan_keras.gan import GAN
 from gan_keras.judging import features, frechet_distance, kl_divergence, load_judge
-from gan_keras.losses import NON_SATURATING_FROM_LOGITS, RELATIVISTIC, r1, r2, squared_gradients
+from gan_keras.losses import NON_SATURATING_FROM_LOGITS, RELATIVISTIC, r1, r1_r2, squared_gradients
 from gan_keras.results import STACKED_COLUMNS, read_stacked
 
 SEEDS = (0, 1, 2)
@@ -74,24 +75,17 @@ def no_penalty(discriminator, real, fake, seed=None):
     return ops.zeros(())
 
 
-def r1_alone(discriminator, real, fake, seed=None):
-    return r1(discriminator, real, fake, weight=GAMMA)
-
-
-def r1_and_r2(discriminator, real, fake, seed=None):
-    return r1(discriminator, real, fake, weight=GAMMA) + r2(discriminator, real, fake, weight=GAMMA)
-
-
+R1, R1_R2 = functools.partial(r1, weight=GAMMA), functools.partial(r1_r2, weight=GAMMA)
 LOSSES = {"classic": NON_SATURATING_FROM_LOGITS, "pairs": RELATIVISTIC}
-PENALTIES = {"no penalty": no_penalty, "R1": r1_alone, "R1 + R2": r1_and_r2}
+PENALTIES = {"no penalty": no_penalty, "R1": R1, "R1 + R2": R1_R2}
 # What the rows change in the recipe: pairs, R1 and R2, no momentum, no tanh, no normalization.
-RECIPE = {"loss": RELATIVISTIC, "penalty": r1_and_r2, "beta_1": 0.0, "output": None, "normalized": False}
+RECIPE = {"loss": RELATIVISTIC, "penalty": R1_R2, "beta_1": 0.0, "output": None, "normalized": False}
 CHANGES = {
     "the recipe": {},
     "+ tanh": {"output": "tanh"},
     "+ normalization": {"normalized": True},
     "+ momentum": {"beta_1": 0.5},
-    "tanh; classic, R1": {"output": "tanh", "loss": NON_SATURATING_FROM_LOGITS, "penalty": r1_alone},
+    "tanh; classic, R1": {"output": "tanh", "loss": NON_SATURATING_FROM_LOGITS, "penalty": R1},
 }
 TRAININGS = {
     "stacks": {
@@ -105,26 +99,15 @@ STEPS = {"stacks": 1500, "digits": 3000}  # iterations of every row
 RATES = {"stacks": 0.002, "digits": 0.004}  # that of the digits is notebook 12's
 
 
-def train(choices, images, steps, rate, seed):
-    """One training of the table.
-
-    Args:
-        choices: `loss`, `penalty`, `beta_1`, `output` and `normalized`, as in `RECIPE`.
-        images: `(N, 28, 28, channels)` in [-1, 1].
-        steps: how many iterations, with batches of 32.
-        rate: the learning rate of both players.
-        seed: of the networks, the noise and the order of the images.
-
-    Returns:
-        The `GAN`.
-    """
+def train(choices, images, steps, rate, seed, callbacks=()):
+    """A pair trained by some choices, as in `RECIPE`, with batches of 32; returns the GAN."""
     keras.utils.set_random_seed(seed)
     generator = modern_generator(images.shape[-1], choices["output"], choices["normalized"])
     gan = GAN(generator, modern_discriminator(images.shape[-1]), seed=seed)
     adam = {"learning_rate": rate, "beta_1": choices["beta_1"], "beta_2": 0.99}
     averaging = keras.optimizers.Adam(**adam, use_ema=True, ema_momentum=1 - 9 / steps)
     gan.compile(keras.optimizers.Adam(**adam), averaging, loss=choices["loss"], penalty=choices["penalty"])
-    gan.fit(images, batch_size=32, steps_per_epoch=steps, verbose=0)
+    gan.fit(images, batch_size=32, steps_per_epoch=steps, callbacks=callbacks, verbose=0)
     return gan
 
 
@@ -151,7 +134,7 @@ def judged(stacks):
 def modes_and_kl(said):
     """How many numbers the judge reads at all, and the divergence of their shares from equal ones."""
     channels = said.shape[1]
-    numbers = said.argmax(axis=2) @ 10 ** np.arange(channels)
+    numbers = said.argmax(axis=2) @ 10 ** np.arange(channels)[::-1]
     counts = np.bincount(numbers, minlength=10**channels)
     return (counts > 0).sum(), kl_divergence(counts, np.ones(10**channels))
 
