@@ -101,6 +101,27 @@ def test_stacked_table_was_computed_with_what_is_shown():
     assert definitions(shown, names) == definitions(tool, names)
 
 
+@pytest.mark.slow
+def test_rows_of_the_stacked_table_again():
+    """16, sections 6 and 7: what is stored comes out again, within the spread over seeds and machines."""
+    images, real = load_mnist(), features(load_mnist("test"))
+    stacks = stacked_table.row("stacks", "pairs, R1 + R2", 3, images, real)
+    assert int(stacks["modes"]) > 880
+    assert float(stacks["kl"]) < 0.8
+    digits = stacked_table.row("digits", "+ tanh", 3, images, real)
+    assert float(digits["frechet"]) < 12
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [3, 4])
+def test_pairs_fail_without_a_penalty(seed):
+    """16, section 6: "Without one pairs failed every time", on seeds that are not in the table."""
+    images, real = load_mnist(), features(load_mnist("test"))
+    found = stacked_table.row("stacks", "pairs, no penalty", seed, images, real)
+    assert int(found["modes"]) < 300
+    assert float(found["slope_real"]) > 4
+
+
 def weights_after(images, loss, epsilon, steps):
     """All weights of a small `lecture_notes` pair after some iterations; `epsilon` is that of D's Adam."""
     keras.utils.set_random_seed(13)
