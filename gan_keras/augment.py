@@ -20,13 +20,12 @@ def alter_colour(images, seed):
 
 def translate(images, seed):
     """Each image moved by up to an eighth of its size, what comes in from outside being what is at the edge."""
-    for axis in (1, 2):
+    for axis, rule in ((1, "nij,njwc->niwc"), (2, "nij,nhjc->nhic")):
         size = images.shape[axis]
         most = max(1, size // 8)
         shift = keras.random.randint((ops.shape(images)[0], 1), -most, most + 1, dtype="int32", seed=seed)
         from_where = ops.clip(ops.arange(size, dtype="int32")[None] + shift, 0, size - 1)
-        from_where = ops.reshape(from_where, (-1, size, 1, 1) if axis == 1 else (-1, 1, size, 1))
-        images = ops.take_along_axis(images, ops.broadcast_to(from_where, ops.shape(images)), axis=axis)
+        images = ops.einsum(rule, ops.one_hot(from_where, size, dtype=images.dtype), images)
     return images
 
 

@@ -189,6 +189,11 @@ def r2(discriminator, real, fake, weight=10.0, seed=None):
     return weight / 2 * ops.mean(squared_gradients(discriminator, fake))
 
 
+def r1_r2(discriminator, real, fake, weight=10.0, seed=None):
+    """`r1` and `r2` together, as Huang et al. (2024) train; otherwise as `r1`."""
+    return r1(discriminator, real, fake, weight) + r2(discriminator, real, fake, weight)
+
+
 def squared_gradients(discriminator, images):
     """The squared length of the gradient of D's output with respect to each image, `(batch,)`."""
     check_logits(discriminator)
@@ -201,6 +206,6 @@ def squared_gradients(discriminator, images):
 
 
 _losses = (NON_SATURATING, NON_SATURATING_FROM_LOGITS, MINIMAX, MINIMAX_FROM_LOGITS, WASSERSTEIN, RELATIVISTIC)
-for _function in {*(part for loss in _losses for part in loss[:-1]), gradient_penalty, r1, r2}:
+for _function in {*(part for loss in _losses for part in loss[:-1]), gradient_penalty, r1, r2, r1_r2}:
     # so that a saved GAN finds them again
     keras.saving.register_keras_serializable("gan_keras")(_function)
