@@ -11,7 +11,7 @@ unexport COLUMNS JUPYTER_COLUMNS
 SIDE_BY_SIDE := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 \
   $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
 
-.PHONY: help run test check claims lab render fold lint urls
+.PHONY: help run test check claims lab render fold colab lint urls
 help:
 	@echo "make run     train a GAN on the digits; pictures and executed notebook in images/runs/"
 	@echo "make check   the quick part of it: style, unit tests, form of the notebooks"
@@ -19,7 +19,8 @@ help:
 	@echo "make claims  the claims that take seeds and long runs (half an hour or more)"
 	@echo "make lab     open the series in JupyterLab"
 	@echo "make render  execute notebooks and store their outputs (NOTEBOOKS=... for some of them)"
-	@echo "make fold    bring notebooks into the form they are stored in, without executing them"
+	@echo "make fold    bring notebooks into the form they are stored in, without executing them, and the glossary"
+	@echo "make colab   write notebooks that need no other file, for Colab, to dist/colab/"
 	@echo "make lint    check the style of code and notebooks"
 	@echo "make urls REPO=owner/name   write the repository's address everywhere"
 
@@ -44,7 +45,7 @@ test: .venv/.installed
 	  $(SIDE_BY_SIDE) $(addprefix --ignore=,$(TIMED)) && exit $$timed
 
 check: lint
-	$(SIDE_BY_SIDE) tests
+	$(SIDE_BY_SIDE) -m "not slow and not long" tests
 
 # What notebooks say in a sentence and cannot establish in a cell: over seeds, against controls, in long runs.
 claims: .venv/.installed
@@ -59,16 +60,23 @@ render: .venv/.installed
 	done
 	$(BIN)/jupyter nbconvert --to notebook --inplace --coalesce-streams $(NOTEBOOKS)
 	$(BIN)/python tools/notebooks.py $(NOTEBOOKS)
+	$(BIN)/python tools/glossary.py
 	@if [ -z "$(filter %$(RUN).ipynb,$(filter-out notebooks/solutions/%,$(NOTEBOOKS)))" ]; then exit 0; fi; \
 	  cp images/runs/$(RUN)/rows.png images/runs/$(RUN)/animation.png images/
+	@$(if $(filter notebooks/14_ask_for_a_digit.ipynb,$(NOTEBOOKS)),$(BIN)/python tools/pictures.py,true)
 
 fold: .venv/.installed
 	$(BIN)/python tools/notebooks.py $(NOTEBOOKS)
+	$(BIN)/python tools/glossary.py
+
+colab: .venv/.installed
+	$(BIN)/python tools/colab.py
 
 lint: .venv/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/notebooks.py --check
+	$(BIN)/python tools/glossary.py --check
 
 urls: .venv/.installed
 	$(BIN)/python .ci/urls.py "$(REPO)"

@@ -9,6 +9,7 @@ from gan_keras._plumbing import quiet
 
 __version__ = "0.2.0"
 
+quiet.require_packages()
 quiet.import_keras_on_tensorflow()
 
 from gan_keras import (  # noqa: E402

@@ -1,16 +1,16 @@
-"""Callbacks for `GAN.fit`: a live picture, a watchdog, and those of `checkpoints`."""
+"""Callbacks for `GAN.fit`: a live picture, a watchdog, the habits of tutorials, and those of `checkpoints`."""
 
 import numpy as np
-import tensorflow as tf
 
 from gan_keras import watching
 from gan_keras._plumbing.checkpoints import Resume, StopOnNaN
 from gan_keras._plumbing.checks import check_images, check_number
+from gan_keras._plumbing.pictures import in_notebook, summary_writer, write_summaries
 from gan_keras._plumbing.windows import WindowMeans
 from gan_keras.data import sample_noise
 from gan_keras.judging import neighbour_radii
 
-__all__ = ["Curves", "GANMonitor", "Resume", "StopOnNaN", "Watch", "Watchdog"]
+__all__ = ["AsPublished", "Curves", "GANMonitor", "Resume", "StopOnNaN", "Watch", "Watchdog"]
 
 
 class Curves(WindowMeans):
@@ -47,12 +47,13 @@ class GANMonitor(Curves):
 
     Raises:
         OSError: if a folder cannot be written.
+        ImportError: if there is a `log_dir` and TensorBoard is not installed.
     """
 
     def __init__(self, every=200, folder=None, log_dir=None, noise=None):
         super().__init__()
         self.options, self.noise = {"every": check_number(every, "every"), "folder": folder}, noise
-        self.log_dir = None if log_dir is None else watching.writable_folder(log_dir)
+        self.writer = None if log_dir is None else summary_writer(log_dir)
         self.monitor = None
 
     @property
@@ -65,7 +66,6 @@ class GANMonitor(Curves):
             before = int(self.model.iteration.numpy())
             generator = self.model.unconditional_generator(len(noise))
             self.monitor = watching.Monitor(generator, noise=noise, before=before, **self.options)
-            self.writer = None if self.log_dir is None else tf.summary.create_file_writer(str(self.log_dir))
             self.write()
         self.monitor.steps = None
 
@@ -92,13 +92,61 @@ class GANMonitor(Curves):
         """The newest frame to TensorBoard."""
         if self.writer is not None:
             iteration, images = self.frames[-1]
-            sheet = watching.grid(images)
-            with self.writer.as_default(step=iteration):
-                tf.summary.image("samples", sheet.reshape(1, *sheet.shape[:2], -1))
-            self.writer.flush()
+            write_summaries(self.writer, iteration, watching.grid(images), {})
 
 
 Watch = GANMonitor  # its name up to version 0.1
+
+
+class AsPublished(Curves):
+    """Watch a training as the source of its recipe does, from the first iteration on.
+
+    Args:
+        recipe: a `recipes.Recipe`, whose `watch` says how.
+        every: iterations between two looks.
+        folder: where grids go, as `iteration_00400.png`, or the events for TensorBoard.
+
+    Attributes:
+        history: as `Curves`.
+
+    Raises:
+        OSError: if the folder cannot be written.
+        ImportError: if events are wanted and TensorBoard is not installed.
+    """
+
+    def __init__(self, recipe, every, folder):
+        super().__init__()
+        self.recipe, self.every, self.folder, self.iteration = recipe, every, watching.writable_folder(folder), 0
+        self.noise = watching.fixed_noise(recipe.latent_dim, recipe.watch.images)
+        self.writer = summary_writer(folder) if recipe.watch.to == "tensorboard" else None
+
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(batch, logs)
+        before, self.iteration = self.iteration, len(self.history.get("d_loss", []))
+        if self.iteration // self.every > before // self.every:
+            losses = {name: np.mean(self.history[name][-self.every :]) for name in ("d_loss", "g_loss")}
+            if self.recipe.watch.lines:
+                d_loss, g_loss = losses.values()
+                print(f"epoch {self.iteration // self.every}: D's loss {d_loss:.3f}, G's loss {g_loss:.3f}")
+            else:
+                self.draw(losses)
+
+    def on_train_end(self, logs=None):
+        if self.recipe.watch.lines:
+            self.draw()
+
+    def draw(self, losses=None):
+        """A grid to a file, and to the page where the source has it there; or grid and losses to TensorBoard."""
+        images = np.asarray(self.model.generator(self.noise, training=False))
+        sheet = watching.grid(2 * images - 1 if self.recipe.output == "sigmoid" else images)
+        if self.writer is None:
+            picture = watching.show(sheet, self.folder / f"iteration_{self.iteration:05d}.png")
+            if self.recipe.watch.to == "page" and in_notebook():
+                from IPython.display import display
+
+                display(picture)
+        else:
+            write_summaries(self.writer, self.iteration, sheet, losses)
 
 
 class Watchdog(WindowMeans):

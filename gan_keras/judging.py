@@ -7,7 +7,6 @@ import math
 import keras
 import numpy as np
 from keras import layers
-from scipy.special import logsumexp
 from scipy.stats import entropy
 from sklearn.neighbors import NearestNeighbors
 
@@ -121,7 +120,7 @@ def features(images, judge=None, batch_size=500):
 
 
 def frechet_distance(a, b):
-    """Fréchet distance of two normal distributions with the means and covariances of two sets of features.
+    """Squared Fréchet distance of two normal distributions with the means and covariances of two sets of features.
 
     `|m_a - m_b|^2 + tr(A + B - 2 (A B)^(1/2))` (Dowson and Landau 1982; Heusel et al. 2017, equation 6). With
     A = R^T R and B = S^T S, the trace of the root is the sum of the singular values of R S^T.
@@ -131,7 +130,7 @@ def frechet_distance(a, b):
         b: features `(M, F)`.
 
     Returns:
-        A float, 0 for equal sets (but for rounding) and larger the fewer the rows, in squared units of the features.
+        A float in squared units of the features: 0 for equal sets (up to rounding), and larger the fewer the rows.
 
     Raises:
         ValueError: if an argument is no such array of at least 2 rows, or they differ in F.
@@ -142,6 +141,42 @@ def frechet_distance(a, b):
     r, s = (np.linalg.qr((x - mean) / math.sqrt(len(x) - 1), mode="r") for x, mean in zip((a, b), means, strict=True))
     spread = (r**2).sum() + (s**2).sum() - 2 * np.linalg.norm(r @ s.T, "nuc")
     return float(((means[0] - means[1]) ** 2).sum() + spread)
+
+
+def kernel_distance(a, b):
+    """Kernel distance (KID): the squared maximum mean discrepancy of two sets of features, without bias.
+
+    The kernel is `(x . y / F + 1)^3` (Bińkowski et al. 2018, section 4; Gretton et al. 2012, equation 3). How like
+    the examples of one set are to each other, on average, plus the same of the other set, minus twice how like those
+    of one are to those of the other. No example is compared with itself, so the mean over many draws does not depend
+    on how many examples a draw has. (The paper takes the mean over some subsets; this takes all pairs at once.)
+
+    Args:
+        a: features `(N, F)`.
+        b: features `(M, F)`.
+
+    Returns:
+        A float, near 0 for two sets from one source, also a little below.
+
+    Raises:
+        ValueError: if an argument is no such array of at least 2 rows, or they differ in F.
+    """
+    check_same_width(a, b, ("a", "b"), rows=(2, 2))
+    a, b = np.asarray(a, "float64"), np.asarray(b, "float64")
+
+    def kernel(dots):
+        x = dots / a.shape[1] + 1
+        return x * x * x
+
+    def total(x, y):
+        blocks = np.array_split(x, 1 + len(x) * len(y) // 4_000_000)
+        return sum(kernel(block @ y.T).sum() for block in blocks)
+
+    def alike(x):
+        itself = kernel((x**2).sum(axis=1)).sum()
+        return (total(x, x) - itself) / (len(x) * (len(x) - 1))
+
+    return float(alike(a) + alike(b) - 2 * total(a, b) / (len(a) * len(b)))
 
 
 def distance_blocks(a, b):
@@ -197,7 +232,7 @@ def precision_recall(real, fake, k=5):
     """
     check_number(k, "k")
     check_same_width(real, fake, ("real", "fake"), rows=(k + 1, k + 1))
-    of_real, of_fake = ((1 + 1e-9) * neighbour_radii(x, k) for x in (real, fake))  # equal but for rounding is inside
+    of_real, of_fake = ((1 + 1e-9) * neighbour_radii(x, k) for x in (real, fake))  # equal up to rounding is inside
     precise, recalled = 0, np.zeros(len(real), bool)
     for first, distances in distance_blocks(fake, real):
         precise += (distances <= of_real).any(axis=1).sum()
@@ -225,7 +260,7 @@ def density_coverage(real, fake, k=5):
     """
     check_number(k, "k")
     check_same_width(real, fake, ("real", "fake"), rows=(k + 1, 1))
-    radii = (1 - 1e-9) * neighbour_radii(real, k)  # equal but for rounding is outside
+    radii = (1 - 1e-9) * neighbour_radii(real, k)  # equal up to rounding is outside
     count, covered = 0, np.zeros(len(real), bool)
     for _, distances in distance_blocks(fake, real):
         inside = distances < radii
@@ -281,41 +316,6 @@ def digit_histogram(digits):
     counts = np.bincount(digits.argmax(axis=1), minlength=digits.shape[1])
     kl = kl_divergence(counts, np.ones(len(counts)))
     return {"shares": counts / counts.sum(), "present": int((counts > 0).sum()), "kl": kl}
-
-
-def parzen_log_likelihood(samples, validation, test):
-    """Log-likelihood of real images under a normal distribution of width sigma around each sample (Parzen window).
-
-    The estimate of Goodfellow et al. 2014, Table 1, with pixels in [0, 1]; of ten widths from 0.1 to 1 the one that
-    serves the validation images best is taken. Theis et al. 2016 show why it measures no quality.
-
-    Args:
-        samples: images `(N, height, width, channels)` in [-1, 1], the centres; 10,000 in the paper.
-        validation: real images of that shape; 1,000 in the paper.
-        test: other real images, at least 2; 10,000 in the paper.
-
-    Returns:
-        `(mean, error, sigma)`: mean over the test images in nats, its standard error, and the width.
-
-    Raises:
-        ValueError: if an argument is no such array, or the shapes differ.
-    """
-    check_images(samples, "samples")
-
-    def log_density(name, images, sigmas):
-        check_images(images, name)
-        check_flat(images, samples, (name, "samples"))
-        x, centres = ((np.reshape(y, (len(y), -1)) + 1) / 2 for y in (images, samples))
-        densities = np.empty((len(sigmas), len(x)))
-        for first, distances in distance_blocks(x, centres):
-            for row, s in zip(densities, sigmas, strict=True):
-                row[first : first + len(distances)] = logsumexp(-distances / (2 * s**2), axis=1) - np.log(len(centres))
-        return densities - centres.shape[1] / 2 * np.log(2 * np.pi * sigmas[:, None] ** 2)
-
-    sigmas = np.logspace(-1, 0, 10)
-    sigma = sigmas[log_density("validation", validation, sigmas).mean(axis=1).argmax()]
-    found = log_density("test", test, np.array([sigma]))[0]
-    return float(found.mean()), float(found.std(ddof=1) / math.sqrt(len(found))), float(sigma)
 
 
 def kl_divergence(counts, shares):

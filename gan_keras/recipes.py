@@ -7,9 +7,10 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
+from gan_keras import watching
 from gan_keras._plumbing.batches import published_batches
 from gan_keras._plumbing.checks import check_halving, check_recipe, check_recipe_training, check_shape
-from gan_keras.callbacks import Curves
+from gan_keras.callbacks import AsPublished, Curves
 from gan_keras.gan import GAN
 
 
@@ -63,6 +64,22 @@ class PaperWalkthrough(GAN):
         return self.discriminator_logs(loss, on_real, on_fake)
 
 
+class Watching(NamedTuple):
+    """How a tutorial watches its training.
+
+    Args:
+        images: how many it draws, in a square grid, always of the same latent points.
+        every: iterations between two looks; None is an epoch.
+        to: "files", a PNG a look; "page", the notebook's page as well; "tensorboard", with both losses.
+        lines: whether each look prints a line with both losses, and only the end of the training draws a grid.
+    """
+
+    images: int = 25
+    every: int = None
+    to: str = "files"
+    lines: bool = False
+
+
 class Recipe(NamedTuple):
     """How a tutorial trains a GAN.
 
@@ -84,6 +101,7 @@ class Recipe(NamedTuple):
         output: the generator's last activation, "tanh" or "sigmoid"; with "sigmoid" images are in [0, 1].
         latent_dim: how many numbers make a latent point.
         build: function of a recipe and an image shape that builds both networks; None is `build_recipe`'s dense ones.
+        watch: how the source watches its training.
     """
 
     source: str
@@ -101,6 +119,7 @@ class Recipe(NamedTuple):
     output: str = "tanh"
     latent_dim: int = 100
     build: callable = None
+    watch: Watching = Watching()
 
 
 def adam(learning_rate, beta_1=0.9, epsilon=1e-8):
@@ -120,6 +139,7 @@ RECIPES = {
         norm=(0.8, 1e-3),
         start="keras",
         replace=True,
+        watch=Watching(every=200),
     ),
     "blogathon": Recipe(
         "Analytics Vidhya, GANs for beginners, 2021 (PyTorch)",
@@ -129,6 +149,7 @@ RECIPES = {
         batch_size=64,
         epochs=20,
         game=Blogathon,
+        watch=Watching(every=400),
     ),
     "from_scratch": Recipe(
         "A. Villemin, the repository GANs, after the article GANs from Scratch 1 (PyTorch)",
@@ -138,6 +159,7 @@ RECIPES = {
         batch_size=100,
         epochs=200,
         game=FromScratch,
+        watch=Watching(images=16, every=100, to="tensorboard"),
     ),
     "lecture_notes": Recipe(
         "5.1 GAN architecture, a lecture's page (PyTorch)",
@@ -147,6 +169,7 @@ RECIPES = {
         batch_size=64,
         epochs=50,
         game=FromScratch,
+        watch=Watching(images=64, to="page", lines=True),
     ),
     "paper_walkthrough": Recipe(
         "a walk through the paper of Goodfellow et al. 2014 (PyTorch)",
@@ -156,6 +179,7 @@ RECIPES = {
         batch_size=32,
         epochs=50,
         game=PaperWalkthrough,
+        watch=Watching(to="page"),
     ),
 }
 
@@ -277,10 +301,11 @@ DCGAN = Recipe(
     epochs=200,
     game=FromScratch,
     build=build_large_dcgan,
+    watch=RECIPES["from_scratch"].watch,
 )
 
 
-def train_recipe(recipe, images, steps=None, seed=0, callbacks=(), verbose="auto"):
+def train_recipe(recipe, images, steps=None, seed=0, watch=False, folder=None, callbacks=(), verbose="auto"):
     """Train new networks by a recipe.
 
     Args:
@@ -289,7 +314,9 @@ def train_recipe(recipe, images, steps=None, seed=0, callbacks=(), verbose="auto
             for sigmoid.
         steps: how many iterations; by default as many as were published, which can take hours.
         seed: of everything random; it also sets the seeds of Python, NumPy and Keras.
-        callbacks: of Keras or of `gan_keras.callbacks`, such as `Watch`.
+        watch: whether to watch the training as the recipe's source does (its `watch`).
+        folder: where `watch` writes; by default `images/runs/recipes/<name>`.
+        callbacks: of Keras or of `gan_keras.callbacks`, such as `GANMonitor`.
         verbose: as in `keras.Model.fit`.
 
     Returns:
@@ -299,22 +326,24 @@ def train_recipe(recipe, images, steps=None, seed=0, callbacks=(), verbose="auto
 
     Raises:
         ValueError: if an argument is wrong; it says which.
+        OSError: if the folder cannot be written.
+        ImportError: if events for TensorBoard are wanted and it is not installed.
     """
-    recipe = RECIPES.get(recipe, recipe) if isinstance(recipe, str) else recipe
+    name, recipe = (recipe, RECIPES.get(recipe, recipe)) if isinstance(recipe, str) else ("own", recipe)
     images = check_recipe_training(images, recipe, RECIPES, steps, seed)
     steps = published_steps(recipe, len(images)) if steps is None else steps
+    curves, every = Curves(), steps
+    if watch:
+        every = recipe.watch.every or math.ceil(len(images) / recipe.batch_size)
+        curves = AsPublished(recipe, every, folder or watching.runs_folder(f"recipes/{name}"))
     keras.utils.set_random_seed(seed)
-    gan, curves = recipe.game(*build_recipe(recipe, images.shape[1:]), seed=seed), Curves()
-    gan.compile(*(keras.optimizers.get(recipe.optimizer) for _ in "DG"))
+    gan = recipe.game(*build_recipe(recipe, images.shape[1:]), seed=seed)
+    at_once = max(n for n in range(1, 51) if steps % n == every % n == 0)  # iterations between two stops for callbacks
+    gan.compile(*(keras.optimizers.get(recipe.optimizer) for _ in "DG"), steps_per_execution=at_once)
     batches = published_batches(images, recipe.batch_size, seed, recipe.replace)
-    epoch = max(n for n in range(1, min(steps, 1000) + 1) if steps % n == 0)  # its length changes only the display
-    gan.fit(
-        batches,
-        steps_per_epoch=epoch,
-        epochs=steps // epoch,
-        callbacks=[curves, *keras.tree.flatten(callbacks)],
-        verbose=verbose,
-    )
+    epoch = max(n for n in range(at_once, 1001, at_once) if steps % n == 0)  # its length changes only the display
+    callbacks = [curves, *keras.tree.flatten(callbacks)]
+    gan.fit(batches, steps_per_epoch=epoch, epochs=steps // epoch, callbacks=callbacks, verbose=verbose)
     return gan.generator, curves.history
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
 from gan_keras._plumbing.checks import check_images, check_noise, check_number
-from gan_keras._plumbing.pictures import few_colours, find_graphviz, in_notebook, to_png, writable_folder
+from gan_keras._plumbing.pictures import few_colours, in_notebook, to_png, writable_folder
 from gan_keras.data import sample_noise, to_pixels
 
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"  # Okabe and Ito's colours, told apart by colour-blind readers
@@ -175,7 +175,10 @@ class Monitor:
 
 
 def plot_history(history, figure=None):
-    """Draw the losses, with ln 2 dashed, above D's accuracy on real and on generated images.
+    """Draw the losses, with ln 2 dotted, above D's accuracy on real and on generated images.
+
+    The axis of the losses fits the second half of the training, so that ln 2 can be read beside the first peak of G's
+    loss; what is cut off is named.
 
     Args:
         history: the dict of lists that `training.train` returns.
@@ -186,7 +189,7 @@ def plot_history(history, figure=None):
     """
     figure = Figure(figsize=(7, 4.2), dpi=90) if figure is None else figure
     above, below = figure.subplots(
-        2, sharex=True, gridspec_kw={"top": 0.95, "bottom": 0.12, "left": 0.11, "right": 0.98}
+        2, sharex=True, gridspec_kw={"top": 0.95, "bottom": 0.12, "left": 0.11, "right": 0.94}
     )
     curves = (
         (above, "d_loss", "D's loss", BLUE, "-"),
@@ -194,6 +197,11 @@ def plot_history(history, figure=None):
         (below, "accuracy_real", "on real images", BLUE, "-"),
         (below, "accuracy_fake", "on generated images", ORANGE, "--"),
     )
+    losses = [np.asarray(history.get(name, []), dtype=float) for name in ("d_loss", "g_loss")]
+    late = np.concatenate([values[len(values) // 2 :] for values in losses])
+    late = late[np.isfinite(late)]
+    limit = min(max(2.0, 1.5 * np.quantile(late, 0.95)), 8) if len(late) else 2
+    cut = []
     for axes, name, label, colour, line in curves:
         values = np.asarray(history.get(name, []), dtype=float)
         if len(values):
@@ -203,11 +211,15 @@ def plot_history(history, figure=None):
             smooth = np.convolve(values, np.ones(window) / window, mode="valid")
             iterations = np.arange(window, len(values) + 1)
             axes.plot(iterations[thin], smooth[thin], line, color=colour, label=label, linewidth=1.6)
-            axes.legend(loc="upper right" if axes is above else "lower right", fontsize=8, framealpha=0.9)
+            axes.legend(loc="upper right" if axes is above else "lower right", fontsize=9, framealpha=0.9)
+            highest = smooth[np.isfinite(smooth)].max(initial=0)
+            if axes is above and highest > limit:
+                cut.append(f"{label} up to {highest:.1f}")
     above.axhline(math.log(2), color="black", linewidth=1, linestyle=":")
-    above.annotate("ln 2", (1, math.log(2)), xycoords=("axes fraction", "data"), fontsize=8, ha="right", va="bottom")
-    seen = [v for name in ("d_loss", "g_loss") for v in history.get(name, []) if math.isfinite(v)]
-    above.set_ylim(0, min(max(2.0, 1.1 * np.quantile(seen, 0.99)), 8) if seen else 2)
+    above.annotate("ln 2", (1.01, math.log(2)), xycoords=("axes fraction", "data"), fontsize=9, va="center")
+    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
+    above.text(0.12, 0.96, "\n".join(cut), transform=above.transAxes, fontsize=9, va="top", bbox=box)
+    above.set_ylim(0, limit)
     below.set_ylim(-0.03, 1.03)
     above.set_ylabel("loss (nats)")
     below.set_ylabel("D's accuracy")
@@ -228,11 +240,27 @@ def rows_of_frames(frames, iterations, columns=10, scale=2):
         A PIL image, each row with its iteration on the left.
     """
     kept = dict(frames)
-    rows = [captioned(grid(kept[i][:columns], columns, scale), f"{i:,}", left=56) for i in iterations if i in kept]
+    rows = {f"{i:,}": kept[i] for i in iterations if i in kept}
     if not rows:
         raise ValueError(f"iterations: none of {list(iterations)} is among the frames {sorted(kept)}")
-    sheet = Image.new(rows[0].mode, (rows[0].width, sum(row.height for row in rows)), "white")
-    for i, row in enumerate(rows):
+    return labelled_rows(rows, columns, scale)
+
+
+def labelled_rows(rows, columns=10, scale=2):
+    """Draw one row of images for each name.
+
+    Args:
+        rows: dict from names to images, as `grid` takes them, top to bottom.
+        columns: how many images a row.
+        scale: how many screen pixels a pixel takes, each way.
+
+    Returns:
+        A PIL image, each row with its name on the left.
+    """
+    left = 16 + 8 * max(len(name) for name in rows)
+    sheets = [captioned(grid(images[:columns], columns, scale), name, left) for name, images in rows.items()]
+    sheet = Image.new(sheets[0].mode, (sheets[0].width, sum(row.height for row in sheets)), "white")
+    for i, row in enumerate(sheets):
         sheet.paste(row, (0, i * row.height))
     return few_colours(sheet)
 
@@ -267,26 +295,6 @@ def captioned(sheet, caption, left=0, below=0):
     font = ImageFont.load_default(14 if left else 11)
     ImageDraw.Draw(page).text(corner, caption, fill="black", anchor=anchor, font=font)
     return page
-
-
-def draw_model(model, dpi=60):
-    """Draw a model's layers and shapes; where no renderer is found, print its summary instead.
-
-    Args:
-        model: a built `keras.Model`.
-        dpi: resolution of the picture.
-
-    Returns:
-        An `IPython.display.Image`, or None if only the summary could be printed.
-    """
-    import keras
-
-    try:
-        diagram = keras.utils.model_to_dot(model, show_shapes=True, show_layer_names=True, expand_nested=False, dpi=dpi)
-        return show(diagram.create(prog=find_graphviz(), format="png"))
-    except Exception:  # pydot or Graphviz missing, or too old: a diagram is a comfort, never a reason to stop
-        model.summary()
-        return None
 
 
 def runs_folder(name):

@@ -27,13 +27,14 @@ def make_pair():
 
     from gan_keras import models
 
-    def make(image_shape=(4, 3, 1), latent_dim=5, optimizer=None, dropout=0.0, seed=3):
+    def make(image_shape=(4, 3, 1), latent_dim=5, optimizer=None, dropout=0.0, norm=False, seed=3):
         keras.utils.set_random_seed(seed)
         optimizer = optimizer or (lambda: keras.optimizers.Adam(1e-2, beta_1=0.5))
         generator = keras.Sequential([keras.Input((latent_dim,)), layers.Dense(16)], name="generator")
         generator.add(layers.LeakyReLU(negative_slope=0.2))
         if dropout:
             generator.add(layers.Dropout(dropout))
+        if dropout or norm:
             generator.add(layers.BatchNormalization())
         generator.add(layers.Dense(int(np.prod(image_shape)), activation="tanh"))
         generator.add(layers.Reshape(image_shape))

@@ -182,6 +182,7 @@ def test_watch_says_at_once_that_it_cannot_write(tmp_path):
         callbacks.GANMonitor(log_dir=tmp_path / "file" / "board")
 
 
+@pytest.mark.long
 def test_memory_stays_flat(make_pair, make_images):
     """50,000 iterations; what the first 10,000 needed is warm-up."""
     psutil = pytest.importorskip("psutil")

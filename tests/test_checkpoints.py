@@ -13,7 +13,6 @@ import time
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from helpers import assert_same
 from keras import ops
 
@@ -65,6 +64,7 @@ def lines_until(process, wanted):
     raise AssertionError(f"the process ended without {wanted!r}")
 
 
+@pytest.mark.long
 def test_killed_five_times_is_never_stopped(tmp_path):
     (tmp_path / "whole").mkdir()
     whole, folder, rng = start(tmp_path / "whole"), tmp_path / "killed", random.Random(0)

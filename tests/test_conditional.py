@@ -100,6 +100,7 @@ def test_the_label_changes_the_image_and_the_verdict(make, make_images):
     np.testing.assert_allclose(by_hand, drawn, atol=1e-6)
 
 
+@pytest.mark.long
 def test_a_picture_and_its_label_stay_together(make):
     """Through shuffling, d_steps and passes."""
     seen = []
@@ -157,6 +158,7 @@ def test_each_player_moves_in_its_own_step_only(make, make_images, labels, penal
     assert all(same[1][split:])
 
 
+@pytest.mark.long
 def test_g_learns_what_is_asked_only_if_d_sees_the_label(make):
     """Class c is a grey level; with the labels shuffled there is nothing to obey."""
     labels = np.arange(64) % CLASSES
@@ -171,6 +173,7 @@ def test_g_learns_what_is_asked_only_if_d_sees_the_label(make):
     assert errors[0] < 0.35 < errors[1]
 
 
+@pytest.mark.long
 def test_saving_and_loading_interrupts_nothing(make, make_images, labels, tmp_path):
     images, whole, part = make_images(20, SHAPE), make(penalty=losses.r1), make(penalty=losses.r1)
     whole.fit(images, labels, batch_size=4, epochs=4, verbose=0)
@@ -183,6 +186,7 @@ def test_saving_and_loading_interrupts_nothing(make, make_images, labels, tmp_pa
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.long
 def test_stopped_and_resumed_is_never_stopped(make, make_images, labels, tmp_path):
     images, whole = make_images(20, SHAPE), make()
     whole.fit(images, labels, batch_size=4, epochs=4, verbose=0)
@@ -290,6 +294,7 @@ def test_the_other_arguments_of_fit_are_named_as_ever(make, options, message):
         make().fit(**wrong)
 
 
+@pytest.mark.long
 def test_wrong_datasets_are_named(make):
     images, labels = np.zeros((8, *SHAPE), "float32"), np.zeros(8, "int64")
     slices = tf.data.Dataset.from_tensor_slices

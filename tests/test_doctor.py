@@ -1,7 +1,9 @@
 """The doctor finds each fault, raises no false alarm, foretells what really happens, and leaves no trace."""
 
 import inspect
+import pathlib
 import random
+import re
 
 import keras
 import numpy as np
@@ -481,6 +483,19 @@ def test_the_report_is_printed_once_and_reads_well(capsys):
     assert report.healthy
     assert report.notes == {}
     assert capsys.readouterr().out == ""
+
+
+def test_the_readmes_three_lines(capsys):
+    readme = (pathlib.Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    (lines,) = [code for code in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "examine" in code]
+    assert len(lines.split("\n\n")) == 2
+    assert len(lines.replace("\n\n", "\n").splitlines()) == 3
+    d, c = of_the_package()
+    exec(lines, {"discriminator": d, "combined": c})
+    d, c = classic()
+    with pytest.raises(AssertionError, match=r"discriminator\.trainable = True"):
+        exec(lines, {"discriminator": d, "combined": c})
+    assert "This discriminator never learns" in capsys.readouterr().out
 
 
 def test_two_models_that_are_not_compiled_are_told_in_words():

@@ -850,10 +850,12 @@ DEBUGGING = """
 """
 
 
+@pytest.mark.long
 def test_the_debug_modes_of_tensorflow_train_the_same_weights():
     assert run_python(DEBUGGING).endswith("same\n")
 
 
+@pytest.mark.long
 def test_a_second_pair_is_no_reason_for_advice_about_retracing():
     said = []
 
@@ -950,6 +952,7 @@ def test_freezing_after_compile_is_named(player, whole):
     fit(gan, X)
 
 
+@pytest.mark.long
 def test_generators_go_to_tf_lite_and_to_a_saved_model_for_any_process(tmp_path):
     noise = data.sample_noise(2, 6, seed=0)
     for make in (models.build_dcgan_generator, models.build_generator):
@@ -1016,6 +1019,7 @@ TWO_DEVICES = """
 """
 
 
+@pytest.mark.long
 def test_two_devices_share_a_remainder_without_a_false_alarm(tmp_path):
     told = run_python(TWO_DEVICES, tmp_path)
     assert "Training stops" not in told
@@ -1066,6 +1070,7 @@ def test_a_refused_call_puts_no_checkpoint_back(tmp_path, wrong):
             break  # a Dataset has its own
 
 
+@pytest.mark.long
 def test_spectral_normalisation_goes_with_penalties_resume_and_saving(tmp_path):
     def gan():
         keras.utils.set_random_seed(3)
@@ -1117,6 +1122,7 @@ def test_networks_are_copied_bit_by_bit():
         np.testing.assert_array_equal(copied(noise), generator(noise))
 
 
+@pytest.mark.long
 def test_warnings_may_be_errors(tmp_path):
     code = """
         import sys, warnings

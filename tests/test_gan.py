@@ -43,12 +43,14 @@ def float64():
 
 
 @pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("norm", [False, True])  # with it D's fakes, in inference mode, need its moving averages
 @pytest.mark.parametrize("steps_per_execution", [1, 7])
-def test_the_compiled_step_is_the_loop_of_notebook_06(make_pair, monkeypatch, steps_per_execution):
+def test_the_compiled_step_is_the_loop_of_notebook_06(make_pair, monkeypatch, steps_per_execution, norm):
+    """Notebook 07, section 4: "The project tests the same for the compiled `fit`", to nine digits after the point."""
     steps, batch_size, rng = 20, 6, np.random.default_rng(1)
     images = rng.uniform(-1, 1, (30, *SHAPE))
     noises = rng.normal(size=(2 * steps, batch_size, 5))
-    generator, discriminator, combined = make_pair()
+    generator, discriminator, combined = make_pair(norm=norm)
     before = [*generator.get_weights(), *discriminator.get_weights()]
     noise = iter(noises)
     monkeypatch.setattr(training, "sample_noise", lambda *_: next(noise))
@@ -56,7 +58,7 @@ def test_the_compiled_step_is_the_loop_of_notebook_06(make_pair, monkeypatch, st
 
     rows = np.random.default_rng([3, 0])  # as in the loop, whose noise here takes nothing from it
     batches = np.stack([images[rows.integers(0, 30, batch_size)] for _ in range(steps)])
-    gan = Scripted(*make_pair()[:2])
+    gan = Scripted(*make_pair(norm=norm)[:2])
     gan.script = tf.constant(noises)
     assert_same(weights(gan), before)
     adam = [keras.optimizers.Adam(1e-2, beta_1=0.5) for _ in range(2)]
@@ -291,6 +293,7 @@ def test_a_saved_gan_comes_back_with_its_penalty(make_pair, make_images, tmp_pat
     assert (loaded.loss, loaded.penalty, loaded.d_steps) == (losses.MINIMAX_FROM_LOGITS, losses.r1, 2)
 
 
+@pytest.mark.long
 def test_a_saved_gan_loads_in_another_process_with_nothing_but_the_import(make_gan, make_images, tmp_path):
     gan = make_gan()
     gan.fit(make_images(8), batch_size=4, verbose=0)
@@ -326,6 +329,7 @@ TRAIN_TWICE = """
 """
 
 
+@pytest.mark.long
 def test_two_processes_draw_the_same_samples_bit_by_bit():
     once, again = run_python(TRAIN_TWICE), run_python(TRAIN_TWICE)
     assert len(once.split()) == 2
@@ -551,6 +555,7 @@ def test_networks_in_half_precision_are_named(make_pair):
         GAN(generator, half).compile()
 
 
+@pytest.mark.long
 def test_saving_and_loading_interrupts_nothing(make_gan, make_images, tmp_path):
     """Weights, optimizers, noise, dropout and the order of the images go on where they were."""
     images, whole, part = make_images(20), make_gan(pair={"dropout": 0.2}), make_gan(pair={"dropout": 0.2})

@@ -10,6 +10,7 @@ import textwrap
 import tomllib
 
 import numpy as np
+import pytest
 
 import gan_keras
 
@@ -32,6 +33,7 @@ def test_import_prints_nothing_and_leaves_stderr_working():
     assert done.stderr == "err"
 
 
+@pytest.mark.long
 def test_a_notebook_full_of_models_prints_no_advice_about_retracing():
     code = """
         import keras, numpy as np, gan_keras
@@ -45,9 +47,11 @@ def test_a_notebook_full_of_models_prints_no_advice_about_retracing():
     assert "retracing" not in done.stderr
 
 
+@pytest.mark.long
 def test_the_readmes_lines_for_your_own_images_run_as_printed(tmp_path):
     """In a folder with a small `my_images.npy`, in colour, and twice: the second time there is nothing left to do."""
-    lines, *_ = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    (lines,) = [code for code in blocks if "my_images" in code]
     np.save(tmp_path / "my_images.npy", np.random.default_rng(0).integers(0, 256, (64, 8, 10, 3), "uint8"))
     for _ in range(2):
         done = python(f"import os\nos.chdir({str(tmp_path)!r})\n{lines}", PYTHONPATH=str(ROOT))
@@ -85,6 +89,7 @@ def test_pins_agree():
     assert set(project) <= set(required)
 
 
+@pytest.mark.long
 def test_what_is_held_back_is_passed_on_if_an_error_is_raised():
     code = """
         import contextlib, os, sys

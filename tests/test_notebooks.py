@@ -28,21 +28,13 @@ CONDITIONAL_METHODS = {"train_step", "penalty_on", "train_generator"}
 FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}
 # Several checks in a section, or checks that do not print what they checked: strike out here what is rewritten.
 NOT_YET = {
-    "01_the_game",
-    "02_the_digits",
-    "03_the_police",
-    "04_the_counterfeiter",
-    "05_the_combined_model",
-    "06_train_the_gan",
-    "07_faster",
     "08_when_it_goes_wrong",
-    "09_how_good_is_it",
-    "10_five_recipes",
     "12_dcgan",
     "13_wasserstein",
-    "14_ask_for_a_digit",
 }
-CLOSING = ["What you now know", "Exercises", "Sources"]
+CLOSING = ["What you now know", "Exercises", "Sources, and where we differ"]
+# Cells that may be longer than others: a whole GAN, and the one that the helper holds.
+LONG = {"the-whole-gan": 45, "the-helpers-gan": 60}
 
 
 def notebook(path):
@@ -75,7 +67,7 @@ def each(paths):
 
 
 def test_the_series_is_there():
-    assert [p.name[:2] for p in SERIES] == [f"{i:02d}" for i in range(1, 15) if i != 11]  # 11 is being written
+    assert [p.name[:2] for p in SERIES] == [f"{i:02d}" for i in range(1, 15)]
 
 
 @each(ALL)
@@ -164,7 +156,8 @@ def test_headings(path):
     assert re.fullmatch(rf"{path.name[:2]} · .+", *headings(path, 1))
     numbered = headings(path, 2)
     assert [h.split(". ", 1)[0] for h in numbered] == [str(i) for i in range(1, len(numbered) + 1)]
-    assert [h.split(". ", 1)[1] for h in numbered][-3:] == CLOSING
+    closing = [*CLOSING[:2], "Sources"] if path.stem in NOT_YET else CLOSING
+    assert [h.split(". ", 1)[1] for h in numbered][-3:] == closing
     opening = source(cells(path)[0])
     for part in ("What you will build", "What you will learn", "What you need", "Time"):
         assert f"**{part}**" in opening
@@ -172,15 +165,21 @@ def test_headings(path):
 
 @each(SERIES)
 def test_length(path):
-    # Code fences, formulas, links' targets and tables are not prose.
     text = "\n".join(source(c) for c in cells(path, "markdown"))
+    if path.stem not in NOT_YET:  # with headings and exercises; without code fences, tables and the notes at the end
+        most_cells, most_words = (45, 1000) if path.stem < "07" else (60, 1300)
+        assert len(cells(path)) <= most_cells
+        prose = re.sub(r"(?s:```.*?```)|(?m:^\|.*$)", "", text.split(". Sources, and")[0])
+        assert len(prose.split()) <= most_words
+    # Code fences, formulas, links' targets and tables are not prose.
     text = text.split(". Exercises\n")[0]
     text = re.sub(r"(?s:```.*?```|\$[^$]*\$)|\]\([^)]*\)|(?m:^\|.*$)|(?m:^#+ .*$)", " ", text)
-    assert 800 <= len(re.findall(r"\w+(?:['’-]\w+)*", text)) <= 1400
+    assert (800 if path.stem in NOT_YET else 500) <= len(re.findall(r"\w+(?:['’-]\w+)*", text)) <= 1400
     code = [len(lines(c)) for c in cells(path, "code")[1:]]
     assert statistics.median(code) <= 7
     for cell in cells(path, "code"):
-        assert len(lines(cell)) <= (25 if "shared" in tags(cell) else 20), (cell["id"], len(lines(cell)))
+        most = LONG.get(cell["id"], 25 if "shared" in tags(cell) else 20)
+        assert len(lines(cell)) <= most, (cell["id"], len(lines(cell)))
 
 
 @each(ALL)
@@ -234,6 +233,20 @@ def test_links_lead_somewhere(path):
             if anchor and file.suffix == ".md":
                 titles = re.findall(r"(?m)^#+ (.+)$", file.read_text(encoding="utf-8"))
                 assert anchor in {re.sub(r"[^\w -]", "", t.lower()).replace(" ", "-") for t in titles}, target
+
+
+def test_readme_lists_the_series_with_its_times():
+    """As each notebook says them in its opening."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"(?m)^\| \[\d\d [^]]+\]\(notebooks/([\w.]+)\) \| .+? \| (.+) \|$", readme))
+    assert list(rows) == [path.name for path in SERIES]
+    for path in SERIES:
+        said = re.search(
+            r"\*\*Time\*\*: (?:about )?(\d+) min\w* of reading\W+(?:and )?(?:about )?([\d.]+) (min|s)\w* of comp",
+            source(cells(path)[0]),
+        )
+        if said or path.stem not in NOT_YET:
+            assert rows[path.name] == f"{said[1]} min | {said[2]} {said[3]}", path.name
 
 
 def functions(tree):
@@ -295,15 +308,19 @@ def shared_cells():
 
 def test_shown_equals_shared():
     trees = [ast.parse(module.read_text(encoding="utf-8")) for module in MODULES]
-    helper = {
-        (node.name, shape(node)) for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    helper = {(node.name, shape(node)) for node in nodes if isinstance(node, ast.FunctionDef)}
+    classes = {
+        node.name: {shape(f) for f in functions(node).values()} for node in nodes if isinstance(node, ast.ClassDef)
     }
     assert shared_cells()
     for path, cell in shared_cells():
         nodes = [n for n in ast.parse(source(cell)).body if isinstance(n, ast.FunctionDef | ast.ClassDef)]
-        assert len(nodes) == 1, (path.name, cell["id"], "a shared cell holds one function")
+        assert len(nodes) == 1, (path.name, cell["id"], "a shared cell holds one function or class")
         for name, shown in functions(nodes[0]).items():
             assert (name, shape(shown)) in helper, f"{name} in {path.name} differs from the helper's"
+            if isinstance(nodes[0], ast.ClassDef):  # and belongs to the helper's class of this name
+                assert shape(shown) in classes[nodes[0].name], f"{name} in {path.name} is another class's"
 
 
 def methods(module, name, wanted):
@@ -321,12 +338,16 @@ NOT_SHOWN = {
     "load_judge",
     "published_batches",
     "Recipe",
+    "Watching",
     "PairLoss",
     "fake_above_real",
     "real_above_fake",
 }
-# Notebook 05 will use the doctor, notebook 06 the curves.
-NOT_USED = {"examine", "Report", "plot_history"}
+# Notebook 01 opens with a GAN that learns digits, so that they are seen within minutes: the only use of what has not
+# been shown. It says that the reader will build every line of it (03 and 04 the networks, 05 to 07 the GAN).
+OPENING = {"GAN", "build_generator", "build_discriminator"}
+# What `examine` returns.
+NOT_USED = {"Report"}
 
 
 def names_used(tree):
@@ -365,7 +386,8 @@ def test_shown_before_shared():
         for cell, tree in code(path):
             for module, name in imported(tree, modules):
                 if module in GAN_MODULES and not name.isupper():  # in capitals: made of functions that were shown
-                    ready = name in shown or trees >= classes.get(name, {None})
+                    ready = trees >= classes[name] if name in classes else name in shown
+                    ready = ready or (path.stem == "01_the_game" and name in OPENING)
                     assert ready, f"{path.name} takes {module}.{name}, which no notebook has shown yet"
             if "shared" in tags(cell):
                 shown |= set(functions(tree)) | {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
@@ -387,7 +409,8 @@ def test_a_public_function_is_shown_or_used_in_a_notebook():
     """The helper stays small: what no notebook needs is no public function."""
     used = set().union(*(names_used(tree) for path in ALL for _, tree in code(path))) | NOT_SHOWN | NOT_USED
     used |= {name for path in ALL for _, tree in code(path) for _, name in imported(tree, set())}
-    shown = set().union(*(functions(ast.parse(source(cell))) for _, cell in shared_cells()))
+    trees = [ast.parse(source(cell)) for _, cell in shared_cells()]
+    shown = set().union(*map(functions, trees)) | {n.name for t in trees for n in t.body if isinstance(n, ast.ClassDef)}
     for module in PUBLIC_MODULES:
         tree = ast.parse(module.read_text(encoding="utf-8"))
         public = {n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef) and n.name[0] != "_"}
@@ -433,6 +456,7 @@ def run_first_cell(folder, url="", times=1):
     )
 
 
+@pytest.mark.long
 def test_first_cell_in_an_empty_folder_clones(tmp_path):
     """As in Colab: one uploaded notebook, nothing else; and the cell run twice."""
     remote = tmp_path / "remote"
@@ -454,8 +478,10 @@ def test_first_cell_without_a_clone_says_what_to_do(tmp_path, url):
     done = run_first_cell(tmp_path, url)
     assert done.returncode != 0
     assert "ModuleNotFoundError: gan_keras is not here" in done.stderr
+    assert "Colab edition (dist/colab, by `make colab`)" in done.stderr
 
 
+@pytest.mark.long
 def test_first_cell_finds_the_folder_above(tmp_path):
     done = run_first_cell(ROOT / "notebooks" / "solutions")
     assert done.stdout.strip().endswith(("found in a folder above", "already on the path")), done.stderr

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers, ops
+from PIL import Image
 
 from gan_keras import callbacks, losses, recipes, results
 from gan_keras._plumbing.batches import published_batches
 from gan_keras.recipes import RECIPES, build_recipe, published_steps, train_recipe
+from gan_keras.watching import fixed_noise, grid
 from tools import long_runs
 
 # As the sources have them: widths of G and D, batch, published iterations, learning rate, beta_1, epsilon.
@@ -231,6 +233,7 @@ def test_batches_with_replacement():
 SMALL = {"generator": ("6 leaky",), "discriminator": ("5 leaky",), "batch_size": 4}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_every_recipe_trains_colour_images_of_any_size(name, make_images):
     recipe = RECIPES[name]._replace(batch_size=4)
@@ -245,6 +248,7 @@ def test_every_recipe_trains_colour_images_of_any_size(name, make_images):
     assert any((a != b).any() for a, b in zip(first_weights, generator.get_weights(), strict=True))
 
 
+@pytest.mark.long
 def test_the_seed_decides(make_images):
     images, recipe = make_images(10), RECIPES["from_scratch"]._replace(**SMALL)
     one, again, other = (train_recipe(recipe, images, 7, seed, verbose=0)[0].get_weights() for seed in (1, 1, 2))
@@ -258,6 +262,7 @@ def test_published_length_scales_with_the_images(make_images):
     assert len(history["d_loss"]) == 9  # three passes of 4, 4 and 2 images
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("steps", [1, 3, 997, 1500])
 def test_any_number_of_steps(make_images, steps):
     _, history = train_recipe(RECIPES["blogathon"]._replace(**SMALL), make_images(10), steps, verbose=0)
@@ -273,6 +278,93 @@ def test_sigmoid_and_latent_size(make_images):
         train_recipe(recipe, make_images(10), steps=3)
     with pytest.raises(ValueError, match=r"^images: this recipe's output is tanh, but the pixels begin at "):
         train_recipe("blogathon", (make_images(100) + 1) / 2, steps=3)
+
+
+def small(name):
+    return RECIPES[name]._replace(**SMALL)
+
+
+def events(folder):
+    """The tags and steps of all that was written for TensorBoard, and the values of the numbers."""
+    files = [str(file) for file in folder.glob("*tfevents*")]
+    found = [tf.compat.v1.Event.FromString(record.numpy()) for record in tf.data.TFRecordDataset(files)]
+    return {(value.tag, event.step): tf.make_ndarray(value.tensor) for event in found for value in event.summary.value}
+
+
+def sheets(folder):
+    """The pictures of a folder: their names and what they show."""
+    return {file.name: np.asarray(Image.open(file)) for file in sorted(folder.glob("*.png"))}
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "looks", "images"),
+    [
+        ("blogathon", 1000, (400, 800), 25),
+        ("counterfeiter", 500, (200, 400), 25),
+        ("paper_walkthrough", 6, (3, 6), 25),  # an epoch of 10 images in fours
+        ("lecture_notes", 7, (7,), 64),  # the end
+    ],
+)
+def test_grids_come_when_the_source_has_them(name, steps, looks, images, make_images, tmp_path, capsys):
+    generator, history = train_recipe(small(name), make_images(10), steps, watch=True, folder=tmp_path, verbose=0)
+    found = sheets(tmp_path)
+    assert list(found) == [f"iteration_{look:05d}.png" for look in looks]
+    assert len(history["d_loss"]) == steps
+    if looks[-1] == steps:
+        drawn = np.asarray(generator(fixed_noise(count=images)))
+        np.testing.assert_array_equal(found[f"iteration_{steps:05d}.png"], grid(drawn, columns=round(images**0.5)))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == (2 if name == "lecture_notes" else 0)
+    if lines:
+        d_loss, g_loss = (np.mean(history[key][3:6]) for key in ("d_loss", "g_loss"))
+        assert lines[1] == f"epoch 2: D's loss {d_loss:.3f}, G's loss {g_loss:.3f}"
+
+
+def test_from_scratch_logs_sixteen_images_and_both_losses_for_tensorboard(make_images, tmp_path):
+    generator, history = train_recipe(
+        small("from_scratch"), make_images(10), 200, watch=True, folder=tmp_path, verbose=0
+    )
+    found = events(tmp_path)
+    assert set(found) == {(tag, step) for tag in ("samples", "d_loss", "g_loss") for step in (100, 200)}
+    for step in (100, 200):
+        for name in ("d_loss", "g_loss"):
+            assert float(found[name, step]) == pytest.approx(np.mean(history[name][step - 100 : step]), rel=1e-5)
+    sheet = tf.io.decode_png(found["samples", 200][2], channels=1).numpy()[..., 0]
+    np.testing.assert_array_equal(sheet, grid(np.asarray(generator(fixed_noise(count=16))), columns=4))
+    assert not list(tmp_path.glob("*.png"))
+
+
+def test_without_tensorboard_it_is_said_before_the_training(make_images, tmp_path, monkeypatch):
+    monkeypatch.delattr(tf.summary, "image")
+    with pytest.raises(ImportError, match="TensorBoard is not installed: python -m pip install tensorboard"):
+        train_recipe(small("from_scratch"), make_images(10), 200, watch=True, folder=tmp_path, verbose=0)
+    with pytest.raises(ImportError, match="TensorBoard is not installed"):
+        callbacks.GANMonitor(log_dir=tmp_path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_watching_changes_nothing_and_has_a_folder(name, make_images, tmp_path, monkeypatch):
+    monkeypatch.setitem(RECIPES, name, small(name)._replace(watch=RECIPES[name].watch._replace(every=3)))
+    monkeypatch.setattr(recipes.watching, "runs_folder", lambda folder: tmp_path / folder)
+    images = make_images(10)
+    plain, watched = (train_recipe(name, images, 9, seed=2, watch=watch, verbose=0)[0] for watch in (False, True))
+    for one, other in zip(plain.get_weights(), watched.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert list((tmp_path / "recipes" / name).iterdir())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_recipe_says_how_its_source_watches(name):
+    assert (
+        RECIPES[name].watch
+        == {
+            "counterfeiter": (25, 200, "files", False),
+            "blogathon": (25, 400, "files", False),
+            "from_scratch": (16, 100, "tensorboard", False),
+            "lecture_notes": (64, None, "page", True),
+            "paper_walkthrough": (25, None, "page", False),
+        }[name]
+    )
 
 
 @pytest.mark.parametrize(
@@ -314,6 +406,7 @@ def test_large_dcgan_layers_and_parameters():
                 assert np.std(layer.gamma) == pytest.approx(0.02, rel=0.3)
 
 
+@pytest.mark.long
 def test_a_small_version_of_the_large_dcgan_trains(make_images):
     recipe = recipes.DCGAN._replace(generator=(8, 6, 4, 4), discriminator=(4, 4, 6, 8), batch_size=4)
     generator, history = train_recipe(recipe, make_images(8, (16, 32, 3)), steps=2, verbose=0)
@@ -340,6 +433,7 @@ def test_changes_change_something():
         assert results.changed(change) != RECIPES[base]
 
 
+@pytest.mark.long
 def test_the_long_table_goes_on_where_it_was_stopped(tmp_path, monkeypatch, make_images, capsys):
     """With small recipes: what is there is not done again, and the rows can be read back."""
     small = {"one": RECIPES["blogathon"]._replace(**SMALL, epochs=None, steps=3)}

@@ -1,4 +1,4 @@
-"""tools/notebooks.py: the form in which notebooks are stored."""
+"""tools/notebooks.py, the form in which notebooks are stored; pictures.py, README's picture; glossary.py."""
 
 import base64
 import copy
@@ -7,12 +7,14 @@ import io
 import json
 import pathlib
 
+import glossary
 import numpy as np
+import pictures
 import pytest
 from PIL import Image
 
 PATH = pathlib.Path(__file__).resolve().parent.parent / "tools" / "notebooks.py"
-SPEC = importlib.util.spec_from_file_location("tools_notebooks", PATH)
+SPEC = importlib.util.spec_from_file_location("tools_notebooks", PATH)  # `import notebooks` would look like the folder
 tool = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(tool)
 FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}
@@ -157,7 +159,20 @@ def test_checks_and_setup_are_folded():
     assert check["metadata"] == {"tags": ["check"]} | FOLDED
     assert check["source"] == ["# @title Check\n", "assert True"]
     assert setup["metadata"] == {"tags": ["setup", "nbval-ignore-output"]} | FOLDED
-    assert setup["source"] == ["# @title Setup: run this cell first\n", "import os"]
+    assert setup["source"][0] == "# @title Setup: run this cell first\n"
+
+
+def test_the_setup_cell_stands_in_one_place():
+    """Whatever the cell says, it becomes that of tools/cells; only the address that `make urls` wrote stays."""
+    one = (PATH.parent / "cells" / "setup.py").read_text(encoding="utf-8").rstrip("\n")
+    old, named, own = tidied(
+        code('URL = ""\nimport os', "setup", tags=["setup"]),
+        code('URL = "https://github.com/me/mine"  # or so', "setup-again", tags=["setup"]),
+        code('URL = "mine"', "address"),
+    )
+    assert "".join(old["source"]) == one
+    assert "".join(named["source"]) == one.replace('URL = ""', 'URL = "https://github.com/me/mine"') != one
+    assert own["source"] == ['URL = "mine"']
 
 
 def test_a_longer_title_stays():
@@ -217,3 +232,62 @@ def test_command_line(tmp_path, capsys):
     assert tool.main([str(path)]) == 0
     assert capsys.readouterr().out == ""
     assert path.read_bytes() == after
+
+
+def test_the_sheet_of_digits_is_found_beside_a_curve():
+    picture = np.full((40, 90), 255, "uint8")
+    picture[3:35, 10:42] = 0
+    picture[3:35, 20:22] = picture[12:14, 10:42] = 255  # gaps between digits
+    picture[2:38, 60] = picture[5, 60:88] = 0  # an axis and a curve
+    assert np.array_equal(pictures.sheet(picture), picture[3:35, 10:42])
+
+
+def test_readmes_picture_is_made_of_those_stored_in_notebook_14():
+    """Else run tools/pictures.py, which `make render` does when it executes the notebook."""
+    wanted = pictures.compose(
+        pictures.sheet(pictures.picture(pictures.ROWS)), pictures.sheet(pictures.picture(pictures.NUMBER))
+    )
+    with Image.open(PATH.parent.parent / "images" / "ask_for_a_digit.png") as stored:
+        assert stored.size == wanted.size
+        difference = np.abs(np.asarray(stored.convert("L"), float) - np.asarray(wanted.convert("L"), float))
+    assert difference.mean() < 3  # of 255; another version of Pillow may round otherwise
+
+
+def test_a_picture_that_is_not_stored_is_named():
+    with pytest.raises(ValueError, match=r"14_ask_for_a_digit\.ipynb: no picture is stored with a cell 'no_such_cell'"):
+        pictures.picture("no_such_cell")
+
+
+GLOSSARY = """# Glossary
+
+First lines.
+
+### zeta
+
+Last. *Notebook 03.*
+
+### Émile
+
+Of [zeta](#zeta). *First in notebook [02](02_old_name.ipynb).*
+
+### used
+
+By no link. *Notebook 11.*
+"""
+
+
+def test_glossary_in_the_order_of_the_alphabet_with_the_first_notebook_of_each(tmp_path, monkeypatch):
+    for name, word in (("01_a", "A [z](glossary.md#zeta)"), ("02_b", "[E](glossary.md#émile), [z](glossary.md#zeta)")):
+        (tmp_path / f"{name}.ipynb").write_text(json.dumps(notebook(text(word), code("# [z](glossary.md#used)"))))
+    monkeypatch.setattr(glossary, "NOTEBOOKS", tmp_path)
+    assert glossary.tidy(GLOSSARY) == (
+        "# Glossary\n\nFirst lines.\n\n"
+        "### Émile\n\nOf [zeta](#zeta). *First in notebook [02](02_b.ipynb).*\n\n"
+        "### used\n\nBy no link. *Notebook 11.*\n\n"
+        "### zeta\n\nLast. *First in notebook [01](01_a.ipynb).*\n"
+    )
+    assert glossary.tidy(glossary.tidy(GLOSSARY)) == glossary.tidy(GLOSSARY)
+    with pytest.raises(ValueError, match=r"two entries for \['used'\]"):
+        glossary.tidy(GLOSSARY + "\n### used\n\nAgain. *Notebook 01.*\n")
+    with pytest.raises(ValueError, match=r'"new" must end with its notebook'):
+        glossary.tidy(GLOSSARY + "\n### new\n\nNo notebook.\n")

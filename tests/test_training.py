@@ -182,6 +182,7 @@ def test_both_steps_are_right_whatever_was_called_before(pair, make_images, nois
     check_g_step(pair, g_step, 8)
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:The model does not have any trainable weights")
 def test_both_steps_stay_right_whatever_is_called_in_between(pair, make_images, noise_of, d_step, g_step):
     """The G step first, here. (After one, training the combined model with D free is Keras's own error.)"""
@@ -434,6 +435,7 @@ def test_train_takes_images_of_any_size_and_channels(make_pair, make_images):
     np.testing.assert_array_equal(images, untouched)
 
 
+@pytest.mark.long
 def test_train_takes_the_networks_of_the_recipe():
     from gan_keras import models
 
@@ -462,6 +464,7 @@ def test_training_prints_nothing_and_warns_of_nothing(pair, make_images, capsys)
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_weights_and_history_to_the_bit(make_pair, make_images):
     images = make_images(30)
     weights, histories = [], []
@@ -580,6 +583,7 @@ def distance_to_the_two(generator, kind):
     return np.sqrt(np.minimum(((samples - kind) ** 2).mean((1, 2, 3)), ((samples + kind) ** 2).mean((1, 2, 3)))).mean()
 
 
+@pytest.mark.long
 def test_the_loop_learns_to_draw_two_kinds_of_image(make_pair):
     """Over 4 seeds: untrained 0.69 to 0.76, trained 0.27 to 0.33; with a dead D or swapped labels over 0.9."""
     images, kind = two_images(400)

@@ -4,9 +4,6 @@ import base64
 import io
 import math
 import os
-import pathlib
-import shutil
-import sys
 
 import numpy as np
 import pytest
@@ -379,6 +376,27 @@ def test_the_ln_2_line_is_where_it_belongs(history):
     assert any(text.get_text() == "ln 2" for text in above.texts)
 
 
+def test_ln_2_can_be_read_although_the_loss_of_g_began_high():
+    g_loss = np.concatenate([np.full(300, 6.3), np.full(1700, 1.1)])
+    above = watching.plot_history({"d_loss": [0.6] * 2000, "g_loss": g_loss}).axes[0]
+    assert above.get_ylim() == (0, 2)
+    assert "G's loss up to 6.3" in [text.get_text() for text in above.texts]
+
+
+def test_a_loss_that_stays_high_is_not_cut():
+    above = watching.plot_history({"d_loss": [0.01] * 200, "g_loss": [5.0] * 200}).axes[0]
+    assert above.get_ylim() == (0, 7.5)
+    assert not any("up to" in text.get_text() for text in above.texts)
+
+
+def test_the_name_of_ln_2_stands_beside_the_frame(history):
+    figure = watching.plot_history(history)
+    figure.canvas.draw()
+    (name,) = (text for text in figure.axes[0].texts if text.get_text() == "ln 2")
+    extent, frame = name.get_window_extent(), figure.axes[0].get_window_extent()
+    assert frame.x1 < extent.x0 < extent.x1 < figure.bbox.x1
+
+
 def test_accuracy_runs_from_0_to_1(history):
     below = watching.plot_history(history).axes[1]
     low, high = below.get_ylim()
@@ -446,6 +464,17 @@ def test_rows_that_were_not_reached_are_left_out(frames):
     assert two.height == 2 * one.height
 
 
+def test_rows_have_their_names_on_the_left(frames):
+    images = dict(frames)[0]
+    short = watching.labelled_rows({"a": images, "b": images}, columns=4, scale=1)
+    long = watching.labelled_rows({"a": images, "a longer name": images}, columns=4, scale=1)
+    width = watching.grid(images[:4], 4, scale=1).shape[1]
+    assert width < short.width < long.width
+    names = np.asarray(long.convert("L"))[:, :-width]
+    above, below = names[: long.height // 2], names[long.height // 2 :]
+    assert 0 < (above < 128).sum() < (below < 128).sum()
+
+
 def test_rows_in_colour(make_images):
     images = make_images(4, (5, 4, 3))
     pixels = np.asarray(watching.rows_of_frames([(0, images)], [0], columns=4, scale=1).convert("RGB")).astype(int)
@@ -489,67 +518,6 @@ def test_animation_of_digits_is_small(rng):
 def test_animation_of_no_frames_says_so():
     with pytest.raises(ValueError, match=r"^frames: "):
         watching.animation([])
-
-
-# Diagrams
-
-
-def without_graphviz(monkeypatch, tmp_path, keep_port):
-    """A PATH without Graphviz; with `keep_port` the port that stands beside this Python is still found."""
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    monkeypatch.setenv("PATH", str(empty))
-    if not keep_port:
-        monkeypatch.setattr(sys, "executable", str(empty / "python"))
-
-
-PORT = shutil.which("graphviz-pure", path=str(pathlib.Path(sys.executable).parent))
-
-
-@pytest.mark.skipif(not PORT, reason="graphviz-pure is not installed beside this Python")
-def test_without_dot_a_model_is_drawn_by_the_port(pair, monkeypatch, tmp_path):
-    without_graphviz(monkeypatch, tmp_path, keep_port=True)
-    pixels = decode(watching.draw_model(pair[1]), "L")
-    assert pixels.shape[0] > 200
-    assert pixels.std() > 20
-
-
-@pytest.mark.skipif(not PORT, reason="graphviz-pure is not installed beside this Python")
-def test_a_higher_resolution_draws_a_larger_diagram(pair, monkeypatch, tmp_path):
-    without_graphviz(monkeypatch, tmp_path, keep_port=True)
-    small, large = (decode(watching.draw_model(pair[1], dpi=dpi)) for dpi in (40, 80))
-    assert 1.7 < large.shape[0] / small.shape[0] < 2.3
-
-
-@pytest.mark.skipif(not shutil.which("dot"), reason="Graphviz's own dot is not installed")
-def test_dot_draws_a_model(pair):
-    assert decode(watching.draw_model(pair[1]), "L").std() > 20
-
-
-def test_without_any_graphviz_the_summary_is_printed(pair, monkeypatch, tmp_path, capsys):
-    without_graphviz(monkeypatch, tmp_path, keep_port=False)
-    assert watching.draw_model(pair[1]) is None
-    out, err = capsys.readouterr()
-    assert "Total params" in out
-    assert "leaky_re_lu" in out
-    assert err == ""
-
-
-def test_a_dot_that_fails_gives_the_summary(pair, monkeypatch, tmp_path, capsys):
-    without_graphviz(monkeypatch, tmp_path, keep_port=False)
-    broken = tmp_path / "empty" / "dot"
-    broken.write_text("#!/bin/sh\nexit 3\n")
-    broken.chmod(0o755)
-    assert watching.draw_model(pair[1]) is None
-    assert "Total params" in capsys.readouterr().out
-
-
-def test_without_pydot_the_summary_is_printed(pair, monkeypatch, capsys):
-    from keras.src.utils import model_visualization
-
-    monkeypatch.setattr(model_visualization, "pydot", None)
-    assert watching.draw_model(pair[1]) is None
-    assert "Total params" in capsys.readouterr().out
 
 
 # Folders

@@ -1,6 +1,7 @@
 """Bring notebooks into the form they are stored in: `notebooks.py [--check] [FILE ...]`, by default all of them.
 
 Metadata that editors and kernels leave behind goes. Cells tagged `setup` or `check` are folded, all others unfolded.
+A `setup` cell becomes what `tools/cells/setup.py` says, with the repository's address that it has.
 Cell ids become slugs once, made of a cell's first words, and then stay. Pictures lose the text in which their library
 notes its version. With --check nothing is written: the files that would change are named, and the exit code is 1.
 """
@@ -18,6 +19,7 @@ import sys
 import unicodedata
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+SETUP = ROOT / "tools" / "cells" / "setup.py"
 TITLES = {"setup": "# @title Setup: run this cell first", "check": "# @title Check"}  # Colab shows it on a folded cell
 FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}  # for Colab; for JupyterLab
 PYTHON = {
@@ -36,6 +38,8 @@ def tidy(notebook):
     notebook["metadata"] = copy.deepcopy(PYTHON)
     for cell in notebook["cells"]:
         cell["metadata"] = {"tags": tags(cell)} if tags(cell) else {}
+        if "setup" in tags(cell):
+            cell["source"] = setup(source(cell)).splitlines(keepends=True)
         if cell["cell_type"] == "code":
             fold(cell)
         for output in cell.get("outputs", []):
@@ -50,6 +54,13 @@ def tags(cell):
 
 def source(cell):
     return "".join(cell["source"])  # a string or a list of lines
+
+
+def setup(before):
+    """The code that finds the helper; `make urls` may have written an address into the cell."""
+    address = re.search(r'(?m)^URL = ".*?"', before)
+    text = SETUP.read_text(encoding="utf-8").rstrip("\n")
+    return text.replace('URL = ""', address[0]) if address else text
 
 
 def fold(cell):

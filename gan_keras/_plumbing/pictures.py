@@ -1,9 +1,7 @@
 """Files of pictures, and where they can be shown."""
 
 import io
-import os
 import pathlib
-import shutil
 import sys
 
 from PIL import Image
@@ -37,13 +35,24 @@ def few_colours(image):
     return image.convert("RGB").quantize(palette=greys, dither=Image.Dither.NONE)
 
 
-def find_graphviz():
-    """Graphviz's own `dot`, else the port that requirements.txt installs beside Python."""
-    beside = os.pathsep.join([str(pathlib.Path(sys.executable).parent), os.environ.get("PATH", "")])
-    found = shutil.which("dot") or shutil.which("graphviz-pure", path=beside)
-    if found is None:
-        raise FileNotFoundError("no Graphviz")
-    return found
+def summary_writer(folder):
+    """A writer of events for TensorBoard, or an error before the training that says what is missing."""
+    import tensorflow as tf
+
+    if not hasattr(tf.summary, "image"):  # TensorFlow 2.21 has it only where TensorBoard is installed
+        raise ImportError("TensorBoard is not installed: python -m pip install tensorboard")
+    return tf.summary.create_file_writer(str(writable_folder(folder)))
+
+
+def write_summaries(writer, step, sheet, scalars):
+    """Write a grid and some numbers for TensorBoard."""
+    import tensorflow as tf
+
+    with writer.as_default(step=step):
+        tf.summary.image("samples", sheet.reshape(1, *sheet.shape[:2], -1))
+        for name, value in scalars.items():
+            tf.summary.scalar(name, value)
+    writer.flush()
 
 
 def writable_folder(folder):

