@@ -23,7 +23,9 @@ def parse(arguments):
     if settings.size < 8 or settings.size > 256:
         parser.error(f"--size: expected 8 to 256 pixels, got {settings.size}")
     if not 0 < settings.minutes < 100_000:
-        parser.error(f"--minutes: expected more than 0, got {settings.minutes:g}")
+        parser.error(f"--minutes: expected more than 0 and less than 100,000, got {settings.minutes:g}")
+    if not 0 <= settings.seed < 2**31:
+        parser.error(f"--seed: expected 0 to {2**31 - 1}, got {settings.seed}")
     settings.out = settings.out or pathlib.Path(f"{settings.folder.resolve().name or 'pictures'}-gan")
     if settings.out.resolve().is_relative_to(settings.folder.resolve()):
         parser.error(f"--out: {settings.out} lies in the folder of pictures; choose another place")
@@ -40,7 +42,7 @@ def main(arguments=None):
         print(f"gan_keras: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nStopped. The same command goes on from the last checkpoint.", file=sys.stderr)
+        print("\nStopped. The same command goes on from here.", file=sys.stderr)
         return 130
     return 0
 

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+import zlib
 
 import keras
 import numpy as np
@@ -65,7 +66,7 @@ class Progress(keras.callbacks.Callback):
         train: pictures to train on.
         held_out: pictures that D never trains on; may be none.
         settings: those of the command line.
-        state: what an earlier call has noted, or an empty dict.
+        state: what an earlier call has noted, or this call's `training` alone.
 
     Attributes:
         epochs: a dict for each epoch of all calls: its last iteration, the means of losses and accuracies, and D's mean
@@ -75,6 +76,7 @@ class Progress(keras.callbacks.Callback):
     def __init__(self, train, held_out, settings, state):
         super().__init__()
         self.train, self.held_out, self.settings = train[:200], held_out, settings
+        self.training = state["training"]
         self.spent, self.epochs = state.get("seconds", 0.0), state.get("epochs", [])
         self.noise = watching.fixed_noise(LATENT_DIM, 64)
         self.next_picture = 0.0
@@ -84,6 +86,9 @@ class Progress(keras.callbacks.Callback):
         self.clock = time.monotonic()
         done = int(self.model.iteration.numpy())  # an epoch after the last checkpoint is trained again
         self.epochs = [epoch for epoch in self.epochs if epoch["iteration"] <= done]
+        for frame in self.frames.glob("iteration_*.png"):
+            if int(frame.stem.partition("_")[2]) > done:
+                frame.unlink()
         self.draw()
 
     def on_train_batch_end(self, batch, logs=None):
@@ -125,9 +130,8 @@ class Progress(keras.callbacks.Callback):
 
     def note(self):
         """Write down what the next call needs to go on."""
-        replace(
-            self.settings.out / "state.json", json.dumps({"seconds": self.seconds(), "epochs": self.epochs}).encode()
-        )
+        state = {"training": self.training, "seconds": self.seconds(), "epochs": self.epochs}
+        replace(self.settings.out / "state.json", json.dumps(state).encode())
 
     def say(self):
         """A line of progress, written over where there is a terminal."""
@@ -149,12 +153,25 @@ def replace(path, content):
     os.replace(part, path)
 
 
-def read_state(out):
-    """What an earlier call has noted; an empty dict where there is nothing, or nothing that can be read."""
+def read_state(out, images, seed):
+    """What an earlier call has noted; only what this call trains on where there is nothing that can be read.
+
+    Raises:
+        ValueError: if the folder holds another training.
+    """
+    count, height, width, _ = images.shape
+    training = f"{count:,} pictures of {height} x {width} (checksum {zlib.crc32(images.tobytes()):08x}), seed {seed}"
     try:
-        return json.loads((out / "state.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
+        state = json.loads((out / "state.json").read_text(encoding="utf-8"))
+        before = state["training"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {"training": training}
+    if before != training:
+        raise ValueError(
+            f"--out: {out} holds a training on {before}, and this would be one on {training}; "
+            "name another folder, or delete this one to start anew"
+        )
+    return state
 
 
 def film(folder):
@@ -170,25 +187,35 @@ def train(images, settings):
     Raises:
         ValueError: if there are too few pictures, or the folder's checkpoint is of another training.
         OSError: if the folder cannot be written.
+        KeyboardInterrupt: after a stop, once everything is written as it is by then.
     """
     if len(images) < 2:
         raise ValueError("folder: expected at least 2 pictures (a hundred or more give something to look at), got 1")
-    out = settings.out = writable_folder(settings.out)
+    try:
+        out = settings.out = writable_folder(settings.out)
+    except OSError as error:
+        raise OSError(str(error).replace("folder=...", "--out")) from None
+    state = read_state(out, images, settings.seed)
     train_on, held_out = split(images, settings.seed)
     gan = build(images.shape[1:], settings.seed)
-    state = read_state(out)
     progress = Progress(train_on, held_out, settings, state)
     if progress.spent >= 60 * settings.minutes:
         print(f"{settings.minutes:g} minutes are done; --minutes {2 * settings.minutes:g} would go on.")
-    print(f"Watch {out / 'grid.png'} while it trains.", flush=True)
-    gan.fit(
-        train_on,
-        batch_size=min(32, len(train_on)),
-        steps_per_epoch=STEPS,
-        epochs=10**6 if progress.spent < 60 * settings.minutes else 0,
-        callbacks=[Resume(out / "checkpoint"), progress],
-        verbose=0,
-    )
+    else:
+        print(f"Watch {out / 'grid.png'} while it trains.", flush=True)
+    try:
+        gan.fit(
+            train_on,
+            batch_size=min(32, len(train_on)),
+            steps_per_epoch=STEPS,
+            epochs=10**6 if progress.spent < 60 * settings.minutes else 0,
+            callbacks=[Resume(out / "checkpoint"), progress],
+            verbose=0,
+        )
+    except KeyboardInterrupt:
+        print("\nStopped; writing what there is (once more Ctrl-C leaves at once).", flush=True)
+        finish(gan, progress, train_on, out)
+        raise
     finish(gan, progress, train_on, out)
 
 

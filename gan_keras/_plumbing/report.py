@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from gan_keras import watching
 from gan_keras._plumbing.pictures import to_png
-from gan_keras.judging import nearest_neighbours
+from gan_keras.judging import nearest_neighbours, neighbour_radii
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -26,7 +26,7 @@ PAGE = """<!doctype html>
 <p>{summary}</p>
 <h2>What the generator draws now</h2>
 {grid}
-<p>Each is a new latent point; none of them is a picture of yours.</p>
+<p>Each image comes from a latent point of its own. Whether it is new is asked below.</p>
 <h2>How it came about</h2>
 {film}
 <h2>Losses, and D's verdicts</h2>
@@ -106,10 +106,10 @@ def write_report(out, drawn, images, progress):
     """
     epochs, seconds = progress.epochs, progress.spent if not hasattr(progress, "clock") else progress.seconds()
     iterations = epochs[-1]["iteration"] if epochs else 0
-    index, distance = nearest_neighbours(drawn[:8], images)
-    typical = np.median(nearest_neighbours(images[:100], images[100:] if len(images) > 200 else images[1:])[1])
-    copies = float(np.mean(distance < 0.5 * typical))
-    pairs = watching.grid(np.concatenate([drawn[:8], images[index]]), columns=8, scale=2)
+    index, distance = nearest_neighbours(drawn, images)
+    flat = images[:500].reshape(len(images[:500]), -1)
+    copies = float(np.mean(distance < 0.5 * np.median(np.sqrt(neighbour_radii(flat, k=1)))))
+    pairs = watching.grid(np.concatenate([drawn[:8], images[index[:8]]]), columns=8, scale=2)
     gap = gap_of(epochs)
     said = "There were too few pictures to hold some out."
     if gap is not None:
@@ -127,7 +127,8 @@ def write_report(out, drawn, images, progress):
         curves=embedded(to_png(plot_epochs(epochs)), "losses, and D's answers, over the iterations", "curves"),
         gap=said,
         neighbours=embedded(to_png(pairs), "eight drawn images above the pictures most like them"),
-        memory=f"{copies:.0%} of these eight are nearer to a picture than half of what lies between two of yours.",
+        memory=f"A copy is nearer to its picture than half of what usually lies between a picture of yours and the one "
+        f"most like it: by this measure {copies:.0%} of {len(drawn)} images are copies.",
         advice="\n".join(f"<li>{html.escape(line)}</li>" for line in advise(len(images), seconds, gap, copies)),
     )
     (out / "report.html").write_text(page, encoding="utf-8")
