@@ -234,8 +234,8 @@ def test_another_training_in_the_folder_is_not_lost(folder, out, capsys, options
 def test_damaged_files(folder, out, capsys):
     """A checkpoint that is damaged is named and kept; without the notes it goes on with the checkpoint."""
     (out / "state.json").write_text("{")
-    assert run(folder, out, "--minutes", 1.2) == 0
-    assert command.read_state(out, *pictures_of(folder))["epochs"][-1]["iteration"] == 72
+    assert run(folder, out, "--minutes", 1.5) == 0
+    assert command.read_state(out, *pictures_of(folder))["epochs"][-1]["iteration"] == 90
     (out / "checkpoint.npz").write_bytes(b"PK nothing")
     assert run(folder, out, "--minutes", 2) == 2
     assert "checkpoint.npz is damaged or no checkpoint" in capsys.readouterr().err
