@@ -159,8 +159,9 @@ def build_picture_generator(latent_dim=100, image_shape=(32, 32, 3)):
     Raises:
         ValueError: if an argument is not made of positive whole numbers.
     """
-    height, width, channels = check_shape(image_shape)
+    image_shape = check_shape(image_shape)
     latent_dim = check_number(latent_dim, "latent_dim")
+    height, width, channels = image_shape
     rows, columns = -(-height // 8), -(-width // 8)  # an eighth, rounded up
     generator = keras.Sequential([keras.Input((latent_dim,))], name="generator")
     generator.add(layers.Dense(rows * columns * 96))
