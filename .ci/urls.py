@@ -1,4 +1,7 @@
-"""Write the address of the repository into pyproject.toml, the notebooks and the README: `urls.py owner/name`."""
+"""Write the addresses of the repository and of its website everywhere: `urls.py owner/name`.
+
+They go into pyproject.toml, where the website finds them, CITATION.cff, the notebooks and the README.
+"""
 
 import json
 import pathlib
@@ -14,10 +17,15 @@ def main(repo, root=ROOT):
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
         sys.exit(f"usage: make urls REPO=owner/name (got {repo!r})")
     url = f"https://github.com/{repo}"
+    owner, name = repo.lower().split("/")[0], repo.split("/")[1]
+    site = f"https://{owner}.github.io/" + ("" if name.lower() == f"{owner}.github.io" else f"{name}/")
     project = root / "pyproject.toml"
-    text = re.sub(r'\nRepository = ".*"', "", project.read_text(encoding="utf-8"))
-    text = text.replace("[project.urls]", f'[project.urls]\nRepository = "{url}"')
+    text = re.sub(r'\n(Repository|Documentation) = ".*"', "", project.read_text(encoding="utf-8"))
+    text = text.replace("[project.urls]", f'[project.urls]\nRepository = "{url}"\nDocumentation = "{site}"')
     project.write_text(text, encoding="utf-8")
+    citation = root / "CITATION.cff"
+    text = re.sub(r"(?m)^(repository-code|url): .*\n", "", citation.read_text(encoding="utf-8"))
+    citation.write_text(f'{text.rstrip()}\nrepository-code: "{url}"\nurl: "{site}"\n', encoding="utf-8")
 
     for path in sorted((root / "notebooks").glob("**/*.ipynb")):
         notebook = json.loads(path.read_text(encoding="utf-8"))
@@ -35,6 +43,7 @@ def main(repo, root=ROOT):
     readme = root / "README.md"
     lines = [line for line in readme.read_text(encoding="utf-8").split("\n") if not line.startswith(BADGE)]
     badge = f"{BADGE}({COLAB}/{repo}/blob/main/notebooks/01_the_game.ipynb)"
+    badge += f" [Read it on the web]({site}) · [Draw in your browser]({site}try.html)"
     rest = "\n".join(lines[1:]).lstrip("\n")
     text = re.sub(r"(?m)^git clone \S+ ", f"git clone {url} ", rest)
     readme.write_text(f"{lines[0]}\n\n{badge}\n\n{text}", encoding="utf-8")

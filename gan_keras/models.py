@@ -3,7 +3,7 @@
 import math
 
 import keras
-from keras import layers, ops
+from keras import layers
 
 from gan_keras import augment
 from gan_keras._plumbing.checks import check_number, check_pair, check_shape
@@ -65,32 +65,14 @@ def build_generator(latent_dim=100, image_shape=(28, 28, 1)):
     return generator
 
 
-def choose(noise, strength=6.0):
-    """Read the first half of each latent point as a choice: `strength` at its largest number, 0 at the others.
-
-    A continuous network draws a connected set of images from a connected cloud of points, also what lies between two
-    kinds, which bounds its precision (Tanielian et al. 2020). A choice takes the cloud apart.
-
-    Args:
-        noise: latent points `(batch, latent_dim)`.
-        strength: of the choice, beside the numbers of the other half, whose standard deviation is 1.
-
-    Returns:
-        A tensor `(batch, latent_dim)`: the choice, then the other half as it was.
-    """
-    options = noise.shape[1] // 2
-    first = noise[:, :options]
-    choice = ops.cast(first >= ops.max(first, axis=1, keepdims=True), noise.dtype)  # argmax has no TF Lite
-    return ops.concatenate([strength * choice, noise[:, options:]], axis=1)
-
-
 def build_dcgan_generator(latent_dim=100, image_shape=(28, 28, 1)):
-    """Build a convolutional counterfeiter: a choice, two dense layers, two transposed convolutions that double.
+    """Build a convolutional counterfeiter: two dense layers, then two transposed convolutions that double.
 
-    The dense layers first are those of InfoGAN (Chen et al. 2016); the rest follows DCGAN (Radford et al. 2015).
+    The convolutions are those of DCGAN (Radford et al. 2016), the two dense layers before them InfoGAN's (Chen et al.
+    2016).
 
     Args:
-        latent_dim: how many numbers make a latent point, at least 2; `choose` reads the first half as a choice.
+        latent_dim: how many numbers make a latent point.
         image_shape: `(height, width, channels)` of the images, of any size.
 
     Returns:
@@ -100,22 +82,21 @@ def build_dcgan_generator(latent_dim=100, image_shape=(28, 28, 1)):
         ValueError: if an argument is not made of positive whole numbers.
     """
     image_shape = check_shape(image_shape)
+    latent_dim = check_number(latent_dim, "latent_dim")
     height, width, channels = image_shape
-    rows, columns = -(-height // 4), -(-width // 4)  # a quarter, rounded up
-    latent_dim = check_number(latent_dim, "latent_dim", low=2)
-    noise = keras.Input((latent_dim,), name="noise")
-    x = choose(noise)
-    for units in (256, rows * columns * 32):
-        x = layers.Dense(units, use_bias=False)(x)
-        x = layers.BatchNormalization(momentum=0.9)(x)
-        x = layers.ReLU()(x)
-    x = layers.Reshape((rows, columns, 32))(x)
-    x = layers.Conv2DTranspose(16, 4, strides=2, padding="same", use_bias=False)(x)
-    x = layers.BatchNormalization(momentum=0.9)(x)
-    x = layers.ReLU()(x)
-    x = layers.Conv2DTranspose(channels, 4, strides=2, padding="same", activation="tanh")(x)
-    x = layers.Cropping2D(((0, 4 * rows - height), (0, 4 * columns - width)))(x)
-    return keras.Model(noise, x, name="generator")
+    rows, columns = math.ceil(height / 4), math.ceil(width / 4)
+    generator = keras.Sequential([keras.Input((latent_dim,))], name="generator")
+    for units in (256, 32 * rows * columns):
+        generator.add(layers.Dense(units, use_bias=False))
+        generator.add(layers.BatchNormalization(momentum=0.9))
+        generator.add(layers.ReLU())
+    generator.add(layers.Reshape((rows, columns, 32)))
+    generator.add(layers.Conv2DTranspose(16, 4, strides=2, padding="same", use_bias=False))
+    generator.add(layers.BatchNormalization(momentum=0.9))
+    generator.add(layers.ReLU())
+    generator.add(layers.Conv2DTranspose(channels, 4, strides=2, padding="same", activation="tanh"))
+    generator.add(layers.Cropping2D(((0, 4 * rows - height), (0, 4 * columns - width))))
+    return generator
 
 
 def build_dcgan_discriminator(image_shape=(28, 28, 1)):

@@ -3,13 +3,21 @@
 The quick claims belong to `make test`; those marked `slow` run with `make claims`, and every week.
 """
 
+import ast
 import functools
+import json
+import linecache
+import pathlib
+import re
 
+import dcgan_table
 import keras
+import matplotlib
 import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
+from scipy.stats import spearmanr
 
 from gan_keras import conditional, judging, results
 from gan_keras.callbacks import Curves
@@ -20,6 +28,57 @@ from gan_keras.losses import NON_SATURATING, NON_SATURATING_FROM_LOGITS, as_fake
 from gan_keras.models import build_combined, build_discriminator, build_generator
 from gan_keras.recipes import RECIPES, FromScratch, adam, build_recipe, train_recipe
 from gan_keras.training import step_on_batch, train, train_generator
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def test_dcgan_table_was_computed_with_the_networks_that_are_shown():
+    """12, section 6: the table is of section 4's and 5's functions."""
+    cells = json.loads((ROOT / "notebooks" / "12_dcgan.ipynb").read_text(encoding="utf-8"))["cells"]
+    shown = [n for c in cells if c["cell_type"] == "code" for n in ast.parse("".join(c["source"])).body]
+    tool = ast.parse((ROOT / "tools" / "dcgan_table.py").read_text(encoding="utf-8")).body
+    shown, used = ({n.name: ast.dump(n) for n in part if isinstance(n, ast.FunctionDef)} for part in (shown, tool))
+    for name in ("start", "plain_generator", "plain_discriminator", "no_penalty", "seldom_r1"):
+        assert shown[name] == used[name], name
+
+
+@pytest.mark.slow
+def test_a_row_of_the_dcgan_table_again():
+    """12, section 6: what is stored comes out again, within the spread over seeds and machines."""
+    from gan_keras.data import load_mnist
+    from gan_keras.judging import features
+
+    stored = {(row["row"], row["seed"]): row for row in results.read_dcgan()}
+    found = dcgan_table.rows("falling", 0, load_mnist(), features(load_mnist("test")))
+    for row in found:
+        beside = [r["frechet"] for (name, _), r in stored.items() if name == row["row"]]
+        assert 0.6 * min(beside) < float(row["frechet"]) < 1.6 * max(beside), row
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_long_dcgan_training_reaches_its_distance(seed):
+    """12, section 7: averaging helps, and the distance is below 8 after 6,000 iterations, whatever the seed."""
+    from gan_keras.data import load_mnist
+    from gan_keras.judging import features
+
+    real = features(load_mnist("test"))
+    found = [float(r["frechet"]) for r in dcgan_table.rows("r1", seed, load_mnist(), real, steps=6000)]
+    assert found[1] < found[0]
+    assert found[1] < 8
+
+
+def test_precision_alone_says_nothing_of_noise():
+    """12, section 8: pure noise scores high in precision, and nothing in coverage."""
+    from gan_keras.data import load_mnist
+    from gan_keras.judging import density_coverage, features, precision_recall
+
+    digits = load_mnist("test")
+    real, noise = features(digits), features(np.random.default_rng(9).uniform(-1, 1, digits.shape))
+    assert precision_recall(real, noise)[0] > 0.6 or len(digits) < 10_000
+    density, coverage = density_coverage(real, noise)
+    assert density < 0.4
+    assert coverage < 0.05
 
 
 def weights_after(images, loss, epsilon, steps):
@@ -410,3 +469,67 @@ def test_04_separate_batches_are_part_of_the_reason_why_normalization_in_d_slows
     means = [next(rounds_of_04(seed, [400], in_d=True, mixed=True)).mean() for seed in (1, 2, 3)]
     assert min(means) > -0.3
     assert np.mean(means) < -0.05
+
+
+NOTEBOOKS = pathlib.Path(__file__).resolve().parent.parent / "notebooks"
+
+
+def run_notebook(name, seed, only=None, replace=()):
+    """Execute a notebook's code cells, its checks among them, with another `SEED`; returns its variables.
+
+    Args:
+        name: of the file, without its ending.
+        seed: stands in place of the notebook's own.
+        only: ids of the cells to execute; None takes all.
+        replace: pairs of texts, for a control that differs from the notebook in a word.
+    """
+    matplotlib.use("Agg")
+    variables, seeds = {}, 0
+    for cell in json.loads((NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]:
+        wanted = cell["cell_type"] == "code" and "setup" not in cell["metadata"].get("tags", [])
+        if wanted and (only is None or cell["id"] in only):
+            code, found = re.subn(r"(?m)^(SEED\b[^=]*= )\d+", rf"\g<1>{seed}", "".join(cell["source"]))
+            seeds += found
+            for old, new in replace:
+                code = code.replace(old, new)
+            file = f"{name}, {cell['id']}"
+            linecache.cache[file] = len(code), None, code.splitlines(keepends=True), file  # tf.function reads it there
+            exec(compile(code, file, "exec"), variables)
+    assert seeds == 1
+    return variables
+
+
+# 08, 13: the five failures and their cures, collapse on the ring, clipping and the penalty, the meter, R1 at equal
+# rates: what the checks say of one seed holds with others.
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1, 6))
+@pytest.mark.parametrize("name", ["08_when_it_goes_wrong", "13_wasserstein"])
+def test_checks_hold_with_other_seeds(name, seed):
+    run_notebook(name, seed)
+
+
+# 08, solution 2: with a shorter memory, beta_1 = 0.5, the ring's games keep their modes, with R1 or without.
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_shorter_memory_keeps_the_modes_of_the_ring(seed):
+    cells = "imports perfect kl-divergence mode-report-function player draw-points make-game clouds captured"
+    only = [*cells.split(), "squared-gradients", "r1-penalty"]
+    names = run_notebook("08_when_it_goes_wrong", seed, only, replace=[("beta_1=0.9", "beta_1=0.5")])
+    with_r1 = names["clouds"](penalty=functools.partial(names["r1"], weight=0.3 / names["GAMES"]))
+    for points in (names["alone"][2], with_r1[2]):
+        assert min(names["report"](points, "captured")) >= 7
+        assert np.mean(names["report"](points, "high_quality")) > 0.6
+
+
+# 13, solution 2: with one update of the critic for one of G the meter keeps its order worse than with five.
+@pytest.mark.slow
+def test_the_meter_wants_five_updates_of_the_critic():
+    ranks = {1: [], 5: []}
+    for seed in (1, 2, 3):
+        only = ["imports", "images", "build-players", "play"]
+        names = run_notebook("solutions/13_wasserstein", seed, only)
+        for d_steps, found in ranks.items():
+            gaps, distances = names["play"](names["images"], d_steps, readings=16)[:, :2].T
+            found.append(spearmanr(gaps, distances).statistic)
+    assert np.mean(ranks[5]) > 0.8
+    assert np.mean(ranks[5]) > np.mean(ranks[1]) + 0.1

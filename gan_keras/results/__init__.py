@@ -1,6 +1,7 @@
-"""What was computed beforehand: the judge's weights (`judge.npz`), and the long table and pictures of notebook 10.
+"""What was computed beforehand: the judge's weights (`judge.npz`), and tables that take many trainings.
 
-The table comes from `tools/long_runs.py`, which trains every recipe and every change with three seeds.
+The long table and the pictures of notebook 10 come from `tools/long_runs.py`, which trains every recipe and every
+change with three seeds; the table of notebook 12, `dcgan.csv`, from `tools/dcgan_table.py`.
 """
 
 import csv
@@ -54,3 +55,15 @@ def strip(name):
     """Ten images of a recipe's generator after its long run, seed 0: a uint8 array, as `watching.grid` gives."""
     with importlib.resources.files(__name__).joinpath(f"long_runs_{name}.png").open("rb") as file:
         return np.asarray(Image.open(file))
+
+
+DCGAN_COLUMNS = ("row", "seed", "steps", "seconds", "frechet", "precision", "recall", "density", "coverage")
+
+
+def read_dcgan(path=None):
+    """The rows of `dcgan.csv`: dicts with `DCGAN_COLUMNS`, numbers as numbers; seconds are of one core's work."""
+    path = importlib.resources.files(__name__).joinpath("dcgan.csv") if path is None else path
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    kinds = {"row": str, "seed": int, "steps": int}
+    return [{name: kinds.get(name, float)(value) for name, value in row.items()} for row in rows]
