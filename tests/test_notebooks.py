@@ -160,8 +160,8 @@ def test_length(path):
     text = "\n".join(source(c) for c in cells(path, "markdown"))
     most_cells, most_words = (45, 1000) if path.stem < "07" else (60, 1300)
     assert len(cells(path)) <= most_cells
-    # All that a reader meets as text: headings, tables, exercises and sources, too.
-    assert 500 <= len(re.sub(r"(?s)```.*?```", "", text).split()) <= most_words
+    # All that a reader meets as text: headings, tables, exercises, code fences and sources, too.
+    assert 500 <= len(text.split()) <= most_words
     code = [len(lines(c)) for c in cells(path, "code")[1:]]
     assert statistics.median(code) <= 7
     for cell in cells(path, "code"):
