@@ -3,13 +3,13 @@
 import keras
 from keras import ops
 
-from gan_keras._plumbing.checks import check_policy
+from gan_keras._plumbing.checks import check_policy, check_seed
 
 POLICY = ("colour", "translation", "cutout")
 
 
 def alter_colour(images, seed):
-    """Another brightness (up to half of white more or less), saturation (0 to 2 times), contrast (0.5 to 1.5 times)."""
+    """Another brightness (up to 0.5 more or less), saturation (0 to 2 times) and contrast (0.5 to 1.5 times)."""
     shape = (ops.shape(images)[0], 1, 1, 1)
     images = images + keras.random.uniform(shape, -0.5, 0.5, dtype=images.dtype, seed=seed)
     grey = ops.mean(images, axis=3, keepdims=True)
@@ -18,26 +18,30 @@ def alter_colour(images, seed):
     return mean + (images - mean) * keras.random.uniform(shape, 0.5, 1.5, dtype=images.dtype, seed=seed)
 
 
+def shift_matrices(count, size, seed):
+    """For each of `count` images a matrix of zeros and ones, which moves its rows or columns by up to an eighth."""
+    most = max(1, size // 8)
+    shift = keras.random.randint((count, 1), -most, most + 1, dtype="int32", seed=seed)
+    from_where = ops.clip(ops.arange(size, dtype="int32") + shift, 0, size - 1)  # the edge's colour fills gaps
+    return ops.one_hot(from_where, size)
+
+
 def translate(images, seed):
-    """Each image moved by up to an eighth of its size, what comes in from outside being what is at the edge."""
-    for axis, rule in ((1, "nij,njwc->niwc"), (2, "nij,nhjc->nhic")):
-        size = images.shape[axis]
-        most = max(1, size // 8)
-        shift = keras.random.randint((ops.shape(images)[0], 1), -most, most + 1, dtype="int32", seed=seed)
-        from_where = ops.clip(ops.arange(size, dtype="int32")[None] + shift, 0, size - 1)
-        images = ops.einsum(rule, ops.one_hot(from_where, size, dtype=images.dtype), images)
-    return images
+    """Each image moved by up to an eighth of its size, down or up and to the right or left."""
+    count, height, width = ops.shape(images)[0], images.shape[1], images.shape[2]
+    images = ops.einsum("nij,njwc->niwc", shift_matrices(count, height, seed), images)
+    return ops.einsum("nij,nhjc->nhic", shift_matrices(count, width, seed), images)
 
 
 def cut_out(images, seed):
     """A square with edges of half the image's size made grey, its centre anywhere."""
-    inside = True
-    for axis in (1, 2):
-        size = images.shape[axis]
-        centre = keras.random.randint((ops.shape(images)[0], 1, 1, 1), 0, size, dtype="int32", seed=seed)
-        place = ops.reshape(ops.arange(size, dtype="int32"), (1, size, 1, 1) if axis == 1 else (1, 1, size, 1))
-        inside = ops.logical_and(inside, ops.abs(2 * (place - centre)) < size // 2)
-    return ops.where(inside, ops.zeros_like(images), images)
+    count, height, width = ops.shape(images)[0], images.shape[1], images.shape[2]
+    top = keras.random.randint((count, 1, 1, 1), -(height // 4), height - height // 4, dtype="int32", seed=seed)
+    left = keras.random.randint((count, 1, 1, 1), -(width // 4), width - width // 4, dtype="int32", seed=seed)
+    down = ops.reshape(ops.arange(height, dtype="int32"), (1, height, 1, 1)) - top
+    right = ops.reshape(ops.arange(width, dtype="int32"), (1, 1, width, 1)) - left
+    covered = (down >= 0) & (down < height // 2) & (right >= 0) & (right < width // 2)
+    return ops.where(covered, ops.zeros_like(images), images)
 
 
 def diff_augment(images, seed=None, policy=POLICY):
@@ -54,6 +58,7 @@ def diff_augment(images, seed=None, policy=POLICY):
     Raises:
         ValueError: if `policy` names something else.
     """
+    seed = check_seed(seed)
     for name in check_policy(policy, ALTERATIONS):
         images = ALTERATIONS[name](images, seed)
     return images

@@ -185,3 +185,10 @@ def test_a_bomb_is_left_out(tmp_path, monkeypatch, capsys):
     picture((40, 40)).save(tmp_path / "bomb.png")
     assert len(data.load_folder(tmp_path)) == 1
     assert "1 too large (bomb.png)" in capsys.readouterr().out
+
+
+def test_a_phones_format_is_named_with_the_way_out(tmp_path, capsys):
+    Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
+    (tmp_path / "IMG_0001.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
+    data.load_folder(tmp_path)
+    assert "1 HEIC: export as JPEG (IMG_0001.HEIC)" in capsys.readouterr().out

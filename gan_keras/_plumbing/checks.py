@@ -539,3 +539,8 @@ def check_policy(policy, known):
     if wrong := [name for name in names if name not in known]:
         raise ValueError(f"policy: expected some of {', '.join(known)}, got {wrong[0]!r}")
     return [name for name in known if name in names]
+
+
+def check_seed(seed):
+    """A generator of seeds for several draws: with one number, `keras.random` would draw the same each time."""
+    return keras.random.SeedGenerator(seed) if isinstance(seed, int) else seed

@@ -70,7 +70,8 @@ class Progress(keras.callbacks.Callback):
 
     Attributes:
         epochs: a dict for each epoch of all calls: its last iteration, the means of losses and accuracies, and D's mean
-            logits on pictures that it trains on (`train`) and that are held out (`held_out`, or None).
+            logits on pictures that it trains on (`train`) and that are held out (`held_out`, or None), and how often
+            it finds one of the former more real than one of the latter (`memory`).
     """
 
     def __init__(self, train, held_out, settings, state):
@@ -97,8 +98,7 @@ class Progress(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         numbers = {name: round(float(value), 4) for name, value in logs.items()}
-        verdicts = {"train": self.verdict(self.train), "held_out": self.verdict(self.held_out)}
-        self.epochs.append({"iteration": int(self.model.iteration.numpy())} | numbers | verdicts)
+        self.epochs.append({"iteration": int(self.model.iteration.numpy())} | numbers | self.verdicts())
         self.note()
         self.say()
         if self.seconds() >= self.next_picture:
@@ -107,6 +107,8 @@ class Progress(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         self.draw()
         self.note()
+        if self.epochs:
+            self.say(end=True)
         if sys.stdout.isatty():
             print()
 
@@ -114,9 +116,14 @@ class Progress(keras.callbacks.Callback):
         """Seconds of training, those of earlier calls included."""
         return self.spent + time.monotonic() - self.clock
 
-    def verdict(self, images):
-        """D's mean logit on pictures, or None where there are none."""
-        return float(np.mean(self.model.discriminator(images, training=False))) if len(images) else None
+    def verdicts(self):
+        """D's mean logits on both kinds of pictures, and how often it prefers one that it trains on."""
+        known = np.ravel(self.model.discriminator(self.train, training=False))
+        if not len(self.held_out):
+            return {"train": float(known.mean()), "held_out": None, "memory": None}
+        new = np.ravel(self.model.discriminator(self.held_out, training=False))
+        memory = float(np.mean(known[:, None] > new))
+        return {"train": float(known.mean()), "held_out": float(new.mean()), "memory": memory}
 
     def draw(self):
         """Write the grid, and a frame of the film; ever more seldom, so that it takes a few percent of the time."""
@@ -133,7 +140,7 @@ class Progress(keras.callbacks.Callback):
         state = {"training": self.training, "seconds": self.seconds(), "epochs": self.epochs}
         replace(self.settings.out / "state.json", json.dumps(state).encode())
 
-    def say(self):
+    def say(self, end=False):
         """A line of progress, written over where there is a terminal."""
         whole, newest = 60 * self.settings.minutes, self.epochs[-1]
         bar = "#" * round(20 * min(1.0, self.seconds() / whole))
@@ -142,7 +149,7 @@ class Progress(keras.callbacks.Callback):
         line = f"[{bar:20}] {times}, iteration {newest['iteration']:,}, {losses_now}"
         if sys.stdout.isatty():
             print(f"\r{line}", end="", flush=True)
-        elif self.seconds() >= self.next_picture:
+        elif end or self.seconds() >= self.next_picture:
             print(line, flush=True)
 
 

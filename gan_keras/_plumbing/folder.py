@@ -9,6 +9,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 HIDDEN = {"thumbs.db", "desktop.ini", "__macosx"}
+# What a phone stores and Pillow does not read: said with the way out.
+NOT_READ = dict.fromkeys((".heic", ".heif"), "HEIC: export as JPEG")
 
 
 def find_files(folder):
@@ -46,7 +48,7 @@ def read_picture(path, size, channels):
                 mode = {1: "L", 3: "RGB"}[channels]
                 return np.asarray(square.convert(mode)).reshape(size, size, channels), None
     except Image.UnidentifiedImageError:
-        return None, "no picture"
+        return None, NOT_READ.get(path.suffix.lower(), "no picture")
     except Image.DecompressionBombError:
         return None, "too large"
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, MemoryError):  # whatever decoders raise
@@ -54,7 +56,8 @@ def read_picture(path, size, channels):
 
 
 def middle(picture):
-    """The largest square in the middle (`ImageOps.fit` would mix in what is cut off, at the edges)."""
+    """The largest square in the middle."""
+    # `ImageOps.fit` would mix in, at the edges, what is cut off.
     edge = min(picture.size)
     left, top = (picture.width - edge) // 2, (picture.height - edge) // 2
     return picture.crop((left, top, left + edge, top + edge))

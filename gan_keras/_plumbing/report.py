@@ -71,17 +71,17 @@ def plot_epochs(epochs):
     return figure
 
 
-def gap_of(epochs):
-    """How far D's answers on training and held-out pictures are apart, over the last quarter; None without any."""
-    gaps = [epoch["train"] - epoch["held_out"] for epoch in epochs if epoch["held_out"] is not None]
-    return float(np.mean(gaps[-max(1, len(gaps) // 4) :])) if gaps else None
+def memory_of(epochs):
+    """How often D finds a training picture more real than one held out, over the last quarter; None without any."""
+    shares = [epoch["memory"] for epoch in epochs if epoch["memory"] is not None]
+    return float(np.mean(shares[-max(1, len(shares) // 4) :])) if shares else None
 
 
-def advise(count, seconds, gap, copies):
+def advise(count, seconds, memory, copies):
     """Sentences on what to try next."""
     if count < 300:
         yield f"More pictures: {count:,} are few. From a few hundred of one kind on, this helps more than all else."
-    if gap is not None and gap > 1:
+    if memory is not None and memory > 0.7:
         yield (
             "D tells the pictures that it trains on from others of the kind: it learns them by heart. "
             "Stop earlier, or add pictures; longer training will not help."
@@ -107,15 +107,17 @@ def write_report(out, drawn, images, progress):
     epochs, seconds = progress.epochs, progress.spent if not hasattr(progress, "clock") else progress.seconds()
     iterations = epochs[-1]["iteration"] if epochs else 0
     index, distance = nearest_neighbours(drawn, images)
-    flat = images[:500].reshape(len(images[:500]), -1)
-    copies = float(np.mean(distance < 0.5 * np.median(np.sqrt(neighbour_radii(flat, k=1)))))
+    some = images[:5000]  # of more, the distances between all pairs take minutes
+    apart = np.median(np.sqrt(neighbour_radii(some.reshape(len(some), -1), k=1)))
+    copies = float(np.mean(distance < 0.5 * apart))
     pairs = watching.grid(np.concatenate([drawn[:8], images[index[:8]]]), columns=8, scale=2)
-    gap = gap_of(epochs)
+    memory = memory_of(epochs)
     said = "There were too few pictures to hold some out."
-    if gap is not None:
+    if memory is not None:
         said = (
             "One picture in ten was held out. Where the two lines below part, D knows its pictures by heart and no "
-            f"longer what they have in common. Towards the end they are {gap:.2f} apart."
+            f"longer what they have in common. Towards the end D finds a picture that it trains on more real than one "
+            f"held out in {memory:.0%} of all pairs; 50% would be no memory, give or take some with few pictures."
         )
     name = progress.settings.folder.resolve().name
     page = PAGE.format(
@@ -129,6 +131,6 @@ def write_report(out, drawn, images, progress):
         neighbours=embedded(to_png(pairs), "eight drawn images above the pictures most like them"),
         memory=f"A copy is nearer to its picture than half of what usually lies between a picture of yours and the one "
         f"most like it: by this measure {copies:.0%} of {len(drawn)} images are copies.",
-        advice="\n".join(f"<li>{html.escape(line)}</li>" for line in advise(len(images), seconds, gap, copies)),
+        advice="\n".join(f"<li>{html.escape(line)}</li>" for line in advise(len(images), seconds, memory, copies)),
     )
     (out / "report.html").write_text(page, encoding="utf-8")
