@@ -143,7 +143,7 @@ def build_picture_generator(latent_dim=100, image_shape=(32, 32, 3)):
     image_shape = check_shape(image_shape)
     latent_dim = check_number(latent_dim, "latent_dim")
     height, width, channels = image_shape
-    rows, columns = -(-height // 8), -(-width // 8)  # an eighth, rounded up
+    rows, columns = math.ceil(height / 8), math.ceil(width / 8)
     generator = keras.Sequential([keras.Input((latent_dim,))], name="generator")
     generator.add(layers.Dense(rows * columns * 96))
     generator.add(layers.Reshape((rows, columns, 96)))

@@ -159,12 +159,17 @@ def test_few_pictures_and_odd_sizes(tmp_path, count, size):
     assert keras.models.load_model(out / "generator.keras").output_shape == (None, size, size, 3)
 
 
+def a_minute(out, epochs):
+    """What the report reads of a training: its film in the folder, and its `Progress`."""
+    Image.new("L", (8, 8)).save(out / "film.png")
+    settings = types.SimpleNamespace(folder=pathlib.Path("p"))
+    return types.SimpleNamespace(seconds=lambda: 60.0, settings=settings, epochs=epochs)
+
+
 def test_copies_are_counted(tmp_path, rng):
     """Where G draws the pictures themselves, all are copies; where it draws others of the kind, none."""
     epochs = [{"iteration": 1, "d_loss": 1.0, "g_loss": 1.0, "train": 0.5, "held_out": None, "memory": None}]
-    settings = types.SimpleNamespace(folder=pathlib.Path("p"))
-    progress = types.SimpleNamespace(spent=60.0, settings=settings, epochs=epochs)
-    Image.new("L", (8, 8)).save(tmp_path / "film.png")
+    progress = a_minute(tmp_path, epochs)
     pictures, others = rng.uniform(-0.9, 0.9, (2, 64, 8, 8, 3)).astype("float32")
     for drawn, share in ((pictures + 0.01, "100%"), (others, "0%")):
         report.write_report(tmp_path, drawn, pictures, progress)
@@ -174,10 +179,7 @@ def test_copies_are_counted(tmp_path, rng):
 @pytest.mark.parametrize(("memory", "said"), [(0.9, "learns them by heart"), (0.55, "More time")])
 def test_the_report_says_whether_d_learns_by_heart(tmp_path, rng, memory, said):
     epoch = {"iteration": 1, "d_loss": 1.0, "g_loss": 1.0, "train": 9.0, "held_out": 2.0, "memory": memory}
-    progress = types.SimpleNamespace(
-        spent=60.0, settings=types.SimpleNamespace(folder=pathlib.Path("p")), epochs=[epoch]
-    )
-    Image.new("L", (8, 8)).save(tmp_path / "film.png")
+    progress = a_minute(tmp_path, [epoch])
     pictures = rng.uniform(-0.9, 0.9, (64, 8, 8, 3)).astype("float32")
     report.write_report(tmp_path, pictures, pictures, progress)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")

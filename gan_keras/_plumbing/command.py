@@ -80,7 +80,7 @@ class Progress(keras.callbacks.Callback):
         self.training = state["training"]
         self.spent, self.epochs = state.get("seconds", 0.0), state.get("epochs", [])
         self.noise = watching.fixed_noise(LATENT_DIM, 64)
-        self.next_picture = 0.0
+        self.clock, self.next_picture = None, 0.0  # no clock runs before the training
         self.frames = writable_folder(settings.out / "frames")
 
     def on_train_begin(self, logs=None):
@@ -114,7 +114,7 @@ class Progress(keras.callbacks.Callback):
 
     def seconds(self):
         """Seconds of training, those of earlier calls included."""
-        return self.spent + time.monotonic() - self.clock
+        return self.spent + (0.0 if self.clock is None else time.monotonic() - self.clock)
 
     def verdicts(self):
         """D's mean logits on both kinds of pictures, and how often it prefers one that it trains on."""

@@ -104,7 +104,7 @@ def write_report(out, drawn, images, progress):
         images: the pictures that it was trained on.
         progress: the `Progress` of the training.
     """
-    epochs, seconds = progress.epochs, progress.spent if not hasattr(progress, "clock") else progress.seconds()
+    epochs, seconds = progress.epochs, progress.seconds()
     iterations = epochs[-1]["iteration"] if epochs else 0
     index, distance = nearest_neighbours(drawn, images)
     some = images[:5000]  # of more, the distances between all pairs take minutes
