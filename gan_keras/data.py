@@ -1,8 +1,11 @@
-"""Finding and scaling the digits, and the noise that becomes images."""
+"""Finding and scaling the digits or your own pictures, and the noise that becomes images."""
+
+import pathlib
 
 import numpy as np
 
-from gan_keras._plumbing.checks import check_pixels
+from gan_keras._plumbing.checks import check_number, check_pixels
+from gan_keras._plumbing.folder import describe, read_folder
 from gan_keras._plumbing.mnist import find_mnist
 
 
@@ -92,3 +95,39 @@ def load_mnist(split="train", labels=False, raw=False):
     print(f"MNIST: {len(pixels):,} {split} images, {source}")
     images = pixels if raw else to_tanh(pixels)[..., None]
     return (images, digits) if labels else images
+
+
+def load_folder(path, size=32, channels=3):
+    """Load the pictures of a folder and of its subfolders, and say in one line what was taken and what was not.
+
+    Of each picture the largest square in its middle is taken and resized, turned as the camera noted (EXIF);
+    transparent parts become white; of an animation the first picture counts. JPEG, PNG, WebP, GIF, BMP, TIFF and what
+    else Pillow reads, in any mixture. Hidden files are passed over; files that are broken or no pictures are left out.
+
+    Args:
+        path: the folder.
+        size: pixels along an edge, at least 4.
+        channels: 3 for colour, 1 for greys.
+
+    Returns:
+        Float32 images `(N, size, size, channels)` in [-1, 1], in the order of the files' names.
+
+    Raises:
+        ValueError: if an argument is wrong, or there is no folder, or no picture in it.
+    """
+    size = check_number(size, "size", low=4)
+    if channels not in (1, 3):
+        raise ValueError(f"channels: expected 3 for colour or 1 for greys, got {channels!r}")
+    folder = pathlib.Path(path).expanduser()
+    if not folder.is_dir():
+        there = (
+            "a file; name the folder that it is in (unpack it, if it is an archive)" if folder.exists() else "missing"
+        )
+        raise ValueError(f"path: expected a folder of pictures, but {folder} is {there}")
+    pixels, taken, left_out = read_folder(folder, size, channels)
+    but = f"; left out: {describe(left_out, folder)}" if left_out else ""
+    if not taken:
+        raise ValueError(f"path: no picture that can be read in {folder}{but or '; it is empty'}")
+    kind = "in colour" if channels == 3 else "in grey"
+    print(f"{folder.name}: {len(taken):,} pictures, now {size} x {size} {kind}{but}")
+    return to_tanh(pixels)

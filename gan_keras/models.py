@@ -5,6 +5,7 @@ import math
 import keras
 from keras import layers
 
+from gan_keras import augment
 from gan_keras._plumbing.checks import check_number, check_pair, check_shape
 
 
@@ -120,6 +121,65 @@ def build_dcgan_discriminator(image_shape=(28, 28, 1)):
     discriminator.add(layers.Flatten())
     discriminator.add(layers.Dense(128))
     discriminator.add(layers.LeakyReLU(negative_slope=0.2))
+    discriminator.add(layers.Dense(1))
+    return discriminator
+
+
+def build_picture_generator(latent_dim=100, image_shape=(32, 32, 3)):
+    """Build a counterfeiter for pictures in colour: a dense layer, then three times "double the size, convolve".
+
+    Enlarging before an ordinary convolution leaves no checkerboard (Odena et al. 2016).
+
+    Args:
+        latent_dim: how many numbers make a latent point.
+        image_shape: `(height, width, channels)` of the images, of any size.
+
+    Returns:
+        A `keras.Model`, `(batch, latent_dim)` to `(batch, height, width, channels)` in [-1, 1].
+
+    Raises:
+        ValueError: if an argument is not made of positive whole numbers.
+    """
+    image_shape = check_shape(image_shape)
+    latent_dim = check_number(latent_dim, "latent_dim")
+    height, width, channels = image_shape
+    rows, columns = math.ceil(height / 8), math.ceil(width / 8)
+    generator = keras.Sequential([keras.Input((latent_dim,))], name="generator")
+    generator.add(layers.Dense(rows * columns * 96))
+    generator.add(layers.Reshape((rows, columns, 96)))
+    generator.add(layers.BatchNormalization())
+    generator.add(layers.LeakyReLU(negative_slope=0.2))
+    for filters in (48, 24):
+        generator.add(layers.UpSampling2D())
+        generator.add(layers.Conv2D(filters, 3, padding="same"))
+        generator.add(layers.LeakyReLU(negative_slope=0.2))
+    generator.add(layers.UpSampling2D())
+    generator.add(layers.Conv2D(channels, 3, padding="same", activation="tanh"))
+    generator.add(layers.Cropping2D(((0, 8 * rows - height), (0, 8 * columns - width))))
+    return generator
+
+
+def build_picture_discriminator(image_shape=(32, 32, 3), policy=augment.POLICY):
+    """Build the police for pictures in colour: augmentation, three strided convolutions; its answer is a logit.
+
+    It is not compiled: train it with `GAN` and a loss from logits.
+
+    Args:
+        image_shape: `(height, width, channels)` of the images, of any size.
+        policy: of `augment.DiffAugment`; `()` leaves the images as they are.
+
+    Returns:
+        A `keras.Model`, `(batch, height, width, channels)` to logits `(batch, 1)`.
+
+    Raises:
+        ValueError: if `image_shape` is not three positive whole numbers, or `policy` names something unknown.
+    """
+    discriminator = keras.Sequential([keras.Input(check_shape(image_shape))], name="discriminator")
+    discriminator.add(augment.DiffAugment(policy))
+    for filters in (24, 48, 96):
+        discriminator.add(layers.Conv2D(filters, 4, strides=2, padding="same"))
+        discriminator.add(layers.LeakyReLU(negative_slope=0.2))
+    discriminator.add(layers.Flatten())
     discriminator.add(layers.Dense(1))
     return discriminator
 

@@ -170,11 +170,11 @@ class Monitor:
         axes.axis("off")
         of = f" of {self.steps:,}" if self.steps and self.steps >= iteration else ""
         axes.set_title(f"iteration {iteration:,}{of}", fontsize=10)
-        plot_history(history, right)
+        plot_history(history, right, self.before)
         return Image.open(io.BytesIO(to_png(figure))).convert("RGB").quantize(64, method=Image.Quantize.FASTOCTREE)
 
 
-def plot_history(history, figure=None):
+def plot_history(history, figure=None, before=0):
     """Draw the losses, with ln 2 dotted, above D's accuracy on real and on generated images.
 
     The axis of the losses fits the second half of the training, so that ln 2 can be read beside the first peak of G's
@@ -183,6 +183,7 @@ def plot_history(history, figure=None):
     Args:
         history: the dict of lists that `training.train` returns.
         figure: a matplotlib figure to draw into; by default a new one.
+        before: how many iterations went before the first of the history.
 
     Returns:
         The figure.
@@ -207,10 +208,10 @@ def plot_history(history, figure=None):
         if len(values):
             window = max(1, min(50, len(values) // 4))
             thin = slice(None, None, -(-len(values) // 5000))  # more points than pixels only cost time and memory
-            axes.plot(np.arange(1, len(values) + 1)[thin], values[thin], color=colour, alpha=0.18, linewidth=0.5)
+            iterations = before + np.arange(1, len(values) + 1)
+            axes.plot(iterations[thin], values[thin], color=colour, alpha=0.18, linewidth=0.5)
             smooth = np.convolve(values, np.ones(window) / window, mode="valid")
-            iterations = np.arange(window, len(values) + 1)
-            axes.plot(iterations[thin], smooth[thin], line, color=colour, label=label, linewidth=1.6)
+            axes.plot(iterations[window - 1 :][thin], smooth[thin], line, color=colour, label=label, linewidth=1.6)
             axes.legend(loc="upper right" if axes is above else "lower right", fontsize=9, framealpha=0.9)
             highest = smooth[np.isfinite(smooth)].max(initial=0)
             if axes is above and highest > limit:

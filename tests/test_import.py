@@ -83,10 +83,12 @@ def test_another_backend_in_the_configuration_file_is_refused_with_the_way_out(t
 
 
 def test_pins_agree():
-    """What pyproject.toml asks for stands in requirements.txt, with the same bounds."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
-    required = [line.split("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines()]
-    assert set(project) <= set(required)
+    """What pyproject.toml asks for stands in the files of requirements, with the same bounds."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extra = project["optional-dependencies"]["pictures"]
+    for file, asked in (("requirements.txt", project["dependencies"]), ("requirements-pictures.txt", extra)):
+        required = [line.split("#")[0].strip() for line in (ROOT / file).read_text().splitlines()]
+        assert set(asked) <= set(required)
 
 
 @pytest.mark.long

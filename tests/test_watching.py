@@ -409,6 +409,13 @@ def test_a_loss_that_explodes_does_not_flatten_the_rest(history):
     assert watching.plot_history(history).axes[0].get_ylim()[1] <= 8
 
 
+def test_the_curves_of_a_training_that_goes_on_begin_where_it_does():
+    history = {"d_loss": [0.5] * 100, "g_loss": [0.9] * 100}
+    drawn = lines(watching.plot_history(history, before=500))
+    assert drawn["G's loss"].get_xdata()[-1] == 600
+    assert drawn["G's loss"].get_xdata()[0] > 500
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
 def test_short_histories_are_drawn(count):
     figure = watching.plot_history({"d_loss": [0.5] * count, "g_loss": [0.9] * count})

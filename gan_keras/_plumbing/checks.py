@@ -531,3 +531,16 @@ def check_judged(images, judge):
     if len(judge.layers) < 2:
         raise ValueError("judge: expected at least two layers; the features are what the last but one gives")
     return check_images(images, image_shape=seen[1:])
+
+
+def check_policy(policy, known):
+    """Check the names of alterations; returns those of `known` that are asked for, in its order."""
+    names = [policy] if isinstance(policy, str) else list(policy)
+    if wrong := [name for name in names if name not in known]:
+        raise ValueError(f"policy: expected some of {', '.join(known)}, got {wrong[0]!r}")
+    return [name for name in known if name in names]
+
+
+def check_seed(seed):
+    """A generator of seeds for several draws: with one number, `keras.random` would draw the same each time."""
+    return keras.random.SeedGenerator(seed) if isinstance(seed, int) else seed

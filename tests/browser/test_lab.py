@@ -43,7 +43,10 @@ def run_all(page):
 
 
 # `live` is how many cells draw a picture that moves.
-@pytest.mark.parametrize(("name", "live"), [("01_the_game", 2), ("05_the_combined_model", 0), ("06_train_the_gan", 1)])
+@pytest.mark.parametrize(
+    ("name", "live"),
+    [("01_the_game", 2), ("05_the_combined_model", 0), ("06_train_the_gan", 1), ("15_your_own_pictures", 3)],
+)
 def test_run_all_in_jupyterlab(lab, open_page, name, live):
     page = open_page(f"{lab}/lab/tree/notebooks/{name}.ipynb?reset")
     expected = code_cells(name)
