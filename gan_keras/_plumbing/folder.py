@@ -42,6 +42,8 @@ def read_picture(path, size, channels):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Pillow, on odd metadata; what it cannot read, it raises
             with Image.open(path) as picture:
+                if picture.mode == "F":
+                    return None, "floats of unknown range"
                 picture.draft("RGB", (2 * size, 2 * size))  # a JPEG need not be decoded at its full size
                 picture.load()
                 square = middle(flatten(picture)).resize((size, size), Image.Resampling.LANCZOS)
@@ -68,8 +70,6 @@ def flatten(picture):
     picture = ImageOps.exif_transpose(picture)
     if picture.mode in ("I;16", "I;16L", "I;16B", "I;16N", "I"):  # greys of 16 bits
         return Image.fromarray((np.asarray(picture).clip(0, 65535) / 257).round().astype("uint8"))
-    if picture.mode == "F":
-        raise ValueError("a picture of floats, whose range nobody knows")
     if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
         picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
