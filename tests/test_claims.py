@@ -471,7 +471,7 @@ def test_04_batch_normalization_in_g_keeps_images_apart_and_in_d_hides_dark_pape
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(1, 4))
 def test_04_without_normalization_images_part_later(seed):
-    """04: "Without it they part later, from about 600 rounds on"."""
+    """04: "Without it they part later" (from about 600 rounds on)."""
     early, late = rounds_of_04(seed, [400, 700], in_g=False)
     assert spread(early) < 0.16
     assert spread(late) > 1.4 * spread(early)
@@ -506,7 +506,7 @@ def test_both_accuracies_read_low():
 
 @pytest.mark.slow
 def test_04_separate_batches_are_part_of_the_reason_why_normalization_in_d_slows_g():
-    """04, sources: "it slows G even in mixed batches". As built, the mean is -0.4 by then; in separate ones, 0."""
+    """04, sources: "ours is slowed even in mixed batches". As built, the mean is -0.4 by then; in separate ones, 0."""
     means = [next(rounds_of_04(seed, [400], in_d=True, mixed=True)).mean() for seed in (1, 2, 3)]
     assert min(means) > -0.3
     assert np.mean(means) < -0.05

@@ -116,7 +116,8 @@ def test_a_messy_folder(tmp_path, capsys):
     said = capsys.readouterr().out
     assert said.count("\n") == 1
     assert f"{len(names)} pictures, now 32 x 32 in colour; left out: " in said
-    assert "1 broken (cut.jpg)" in said and "1 floats of unknown range (floats.tiff)" in said
+    assert "1 broken (cut.jpg)" in said
+    assert "1 floats of unknown range (floats.tiff)" in said
     assert "3 no picture (empty.png, film.mp4, notes.md)" in said
     assert "hidden" not in said
     assert "Thumbs" not in said

@@ -543,4 +543,4 @@ def check_policy(policy, known):
 
 def check_seed(seed):
     """A generator of seeds for several draws: with one number, `keras.random` would draw the same each time."""
-    return keras.random.SeedGenerator(seed) if isinstance(seed, int) else seed
+    return keras.random.SeedGenerator(int(seed)) if isinstance(seed, (int, np.integer)) else seed
