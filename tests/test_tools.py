@@ -306,7 +306,7 @@ def test_stacked_table_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
     monkeypatch.setattr(stacked_table, "features", lambda images: None)
     for only in ("digits", None, None):
         stacked_table.main(path, only)
-    assert len(made) == len(set(made)) == 3 * (5 + 6)
+    assert len(made) == len(set(made)) == 3 * (6 + 8)
     rows = stacked_table.read_stacked(path)
     assert [(r["data"], r["row"], r["seed"]) for r in rows] == made
     assert rows[0]["modes"] == 2

@@ -76,8 +76,9 @@ def no_penalty(discriminator, real, fake, seed=None):
 
 
 R1, R1_R2 = functools.partial(r1, weight=GAMMA), functools.partial(r1_r2, weight=GAMMA)
+DOUBLE_R1 = functools.partial(r1, weight=2 * GAMMA)  # as heavy as R1 + R2
 LOSSES = {"classic": NON_SATURATING_FROM_LOGITS, "pairs": RELATIVISTIC}
-PENALTIES = {"no penalty": no_penalty, "R1": R1, "R1 + R2": R1_R2}
+PENALTIES = {"no penalty": no_penalty, "R1": R1, "R1 doubled": DOUBLE_R1, "R1 + R2": R1_R2}
 # What the rows change in the recipe: pairs, R1 and R2, no momentum, no tanh, no normalization.
 RECIPE = {"loss": RELATIVISTIC, "penalty": R1_R2, "beta_1": 0.0, "output": None, "normalized": False}
 CHANGES = {
@@ -85,6 +86,7 @@ CHANGES = {
     "+ tanh": {"output": "tanh"},
     "+ normalization": {"normalized": True},
     "+ momentum": {"beta_1": 0.5},
+    "+ a quarter of the rate": {"rate": 0.001},
     "tanh; classic, R1": {"output": "tanh", "loss": NON_SATURATING_FROM_LOGITS, "penalty": R1},
 }
 TRAININGS = {
@@ -164,7 +166,8 @@ def row(data, name, seed, images, real, steps=None):
     steps = STEPS[data] if steps is None else steps
     images = make_stacks(images, STACKS, seed) if data == "stacks" else images
     started = time.process_time()
-    gan = train(TRAININGS[data][name], images, steps, RATES[data], seed)
+    choices = TRAININGS[data][name]
+    gan = train(choices, images, steps, choices.get("rate", RATES[data]), seed)
     seconds = time.process_time() - started
     values = (f"{value:.4g}" for value in report(gan, images, real))
     return dict(zip(STACKED_COLUMNS, (data, name, seed, steps, f"{seconds:.0f}", *values), strict=True))
