@@ -65,8 +65,8 @@ def test_the_long_dcgan_training_reaches_its_distance(seed):
 
     real = features(load_mnist("test"))
     found = [float(r["frechet"]) for r in dcgan_table.rows("r1", seed, load_mnist(), real, steps=6000)]
-    assert found[1] < found[0]
-    assert found[1] < 8
+    assert found[-1] < min(found[:-1])
+    assert found[-1] < 8
 
 
 def test_precision_alone_says_nothing_of_noise():
@@ -349,7 +349,8 @@ def share_read_as_asked(discriminator, images, labels, seed):
 
     keras.utils.set_random_seed(seed)
     gan = conditional.ConditionalGAN(conditional.build_conditional_generator(), discriminator(), seed=seed)
-    optimizers = [keras.optimizers.Adam(learning_rate=1e-3, beta_1=0.0, beta_2=0.99) for _ in range(2)]
+    rate = keras.optimizers.schedules.PolynomialDecay(2e-3, 2000, 2e-4)  # the notebook's
+    optimizers = [keras.optimizers.Adam(learning_rate=rate, beta_1=0.0, beta_2=0.99) for _ in range(2)]
     gan.compile(*optimizers, loss=NON_SATURATING_FROM_LOGITS, penalty=functools.partial(r1, weight=0.5))
     looking = keras.callbacks.LambdaCallback(on_epoch_end=look)
     gan.fit(images, labels, batch_size=64, epochs=6, steps_per_epoch=50, callbacks=[looking], verbose=0)

@@ -1,7 +1,7 @@
 """The table of notebook 12: what computed `dcgan.csv` of `gan_keras/results`.
 
-`python tools/dcgan_table.py FILE` trains every row with three seeds on the whole MNIST, an hour or so on one core (set
-PYTHONPATH to the project's folder). It writes rows after each run and goes on where it was stopped. Other machines
+`python tools/dcgan_table.py FILE` trains every row with three seeds on the whole MNIST, an hour or more on one core
+(set PYTHONPATH to the project's folder). It writes rows after each run and goes on where it was stopped. Other machines
 give other numbers within the spread over seeds.
 """
 
@@ -82,11 +82,16 @@ PLAIN = plain_generator, plain_discriminator
 OURS = build_dcgan_generator, build_dcgan_discriminator
 AS_IN_06 = build_generator, build_discriminator
 DENSE = build_generator, dense_discriminator
-# G, D, penalty, whether the rate falls, and the rows it gives: with the weights as they are, their averages, or both.
+R1_ROWS = {"raw": "+ R1", "measured": "new statistics, not averaged", "averaged": "+ averaged weights"}
+RATES = {"plain, slower": 0.001, "plain, as slow as the paper's": 0.0002}  # the others take RATE
+# G, D, penalty, whether the rate falls, and the rows it gives: with the weights as they are, with these and batch
+# normalization's statistics measured anew, or with the averages.
 TRAININGS = {
     "plain": (*PLAIN, no_penalty, False, {"raw": "plain DCGAN"}),
+    "plain, slower": (*PLAIN, no_penalty, False, {"raw": "plain DCGAN at 0.001"}),
+    "plain, as slow as the paper's": (*PLAIN, no_penalty, False, {"raw": "plain DCGAN at 0.0002"}),
     "ours": (*OURS, no_penalty, False, {"raw": "our networks"}),
-    "r1": (*OURS, seldom_r1, False, {"raw": "+ R1", "averaged": "+ averaged weights"}),
+    "r1": (*OURS, seldom_r1, False, R1_ROWS),
     "falling": (*OURS, seldom_r1, True, {"raw": "falling rate, not averaged", "averaged": "+ falling rate"}),
     "06": (*AS_IN_06, None, False, {"raw": "dense networks, as in 06"}),
     "dense": (*DENSE, seldom_r1, True, {"averaged": "dense networks, the same changes"}),
@@ -111,8 +116,8 @@ def train(name, seed, images, steps=STEPS):
     if penalty is None:
         gan.compile()
     else:
-        schedule = keras.optimizers.schedules.PolynomialDecay(RATE, steps, end_learning_rate=RATE / 10)
-        rate = schedule if falls else RATE
+        rate = RATES.get(name, RATE)
+        rate = keras.optimizers.schedules.PolynomialDecay(rate, steps, rate / 10) if falls else rate
         averaging = keras.optimizers.Adam(rate, beta_1=0.5, use_ema=True, ema_momentum=1 - 9 / steps)
         gan.compile(
             keras.optimizers.Adam(rate, beta_1=0.5), averaging, loss=NON_SATURATING_FROM_LOGITS, penalty=penalty
@@ -121,11 +126,10 @@ def train(name, seed, images, steps=STEPS):
     return gan
 
 
-def average(gan):
-    """Put the averaged weights in place, and measure batch normalization's statistics anew with them."""
-    gan.g_optimizer.finalize_variable_values(gan.generator.trainable_variables)
+def measure(generator):
+    """Measure batch normalization's statistics anew."""
     for turn in range(50):
-        gan.generator(sample_noise(500, 100, seed=turn), training=True)
+        generator(sample_noise(500, 100, seed=turn), training=True)
 
 
 def report(generator, real):
@@ -141,7 +145,9 @@ def rows(name, seed, images, real, steps=STEPS):
     seconds = time.process_time() - started
     for weights, row in TRAININGS[name][-1].items():
         if weights == "averaged":
-            average(gan)
+            gan.g_optimizer.finalize_variable_values(gan.generator.trainable_variables)
+        if weights != "raw":
+            measure(gan.generator)
         values = row, seed, steps, f"{seconds:.0f}", *(f"{value:.4g}" for value in report(gan.generator, real))
         yield dict(zip(DCGAN_COLUMNS, values, strict=True))
 
