@@ -7,7 +7,7 @@ a GAN trains; `doctor` says whether a pair of your own can train. `_plumbing` is
 
 from gan_keras._plumbing import quiet
 
-__version__ = "0.2.0"
+__version__ = "1.0.0"
 
 quiet.require_packages()
 quiet.import_keras_on_tensorflow()
