@@ -230,7 +230,7 @@ def finish(gan, progress, train_on, out):
     """Write the generator, the film and the report."""
     with averaged_weights(gan):
         gan.generator.save(out / "generator.keras")
-        drawn = np.asarray(gan.generator(watching.fixed_noise(LATENT_DIM, 64), training=False))
+        drawn = np.asarray(gan.generator(progress.noise, training=False))
     pages = film(progress.frames)
     if pages:
         pages[0].save(out / "film.png", save_all=True, append_images=pages[1:], duration=150, loop=0)
