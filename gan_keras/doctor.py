@@ -67,6 +67,7 @@ class Report:
     advice: str  # what to write instead
     moved: dict  # ("as it is" or "flag set", step "D" or "G", batch size): "D", "G", "D and G", "nothing", "error: ..."
     recorded: set  # (step, batch size) where Keras had recorded the step
+    sets_flag: bool = False  # whether only the steps after setting the flag are shown, because the loop takes no other
 
     @property
     def healthy(self):
@@ -84,14 +85,15 @@ class Report:
 
         def row(setting, step):
             who = [self.moved[setting, step, n].split(":")[0] + "*" * ((step, n) in self.recorded) for n in sizes]
-            return "".join(cell.ljust(13) for cell in who) + step
+            return "".join(cell.replace("error", "stops").ljust(13) for cell in who) + step
 
         if sizes:
             head = "".join(f"batch of {size}".ljust(13) for size in sizes)
             lines += ["", "who moves in".ljust(40) + head + "should be"]
         for step in dict.fromkeys(step for _, step, _ in self.moved):
-            lines.append(f"{NAMES[step]}.train_on_batch".ljust(40) + row(AS_IT_IS, step))
-            if row(FLAG_SET, step) != row(AS_IT_IS, step):
+            first = FLAG_SET if self.sets_flag else AS_IT_IS
+            lines.append(f"{NAMES[step]}.train_on_batch".ljust(40) + row(first, step))
+            if row(FLAG_SET, step) != row(first, step):
                 lines.append(f"  after discriminator.trainable = {step == 'D'}".ljust(40) + row(FLAG_SET, step))
         if self.recorded:
             lines.append("* recorded at the first batch of that size, and repeated whatever the flag says")
@@ -190,7 +192,7 @@ def examine(discriminator, combined, sets_flag=False, verbose=True):
     codes = [WRITE[name].format(*told[name]) for name in findings if name in WRITE]
     once = [code.removesuffix(LOOP).strip() for code in codes if code != LOOP]
     advice = "\n".join(once + [LOOP] * any(code.endswith(LOOP) for code in codes))
-    report = Report(findings, notes, advice, moved, recorded)
+    report = Report(findings, notes, advice, moved, recorded, sets_flag)
     if verbose:
         print(report)
     return report

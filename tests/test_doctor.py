@@ -482,6 +482,8 @@ def test_the_report_is_printed_once_and_reads_well(capsys):
     report = doctor.examine(d, c, sets_flag=True, verbose=False)  # who sets the flag himself is not alarmed
     assert report.healthy
     assert report.notes == {}
+    assert "  after discriminator.trainable" not in str(report)  # nor does he meet the steps that his loop never takes
+    assert "discriminator.train_on_batch            D            D            D\n" in str(report)
     assert capsys.readouterr().out == ""
 
 
