@@ -349,8 +349,7 @@ def mode_report(points, means, std):
     Returns:
         A dict: `captured`, how many of the M modes; `high_quality`, share of the points in [0, 1] (a perfect
         generator's is 1 - exp(-4.5) = 0.989); `reverse_kl`, the divergence of the high-quality points' shares among
-        the modes from equal ones, in nats, NaN where there are no such points; `kl_elsewhere`, the same over M + 1
-        bins, the last of which takes the points of no mode and should hold exp(-4.5) = 0.011 of all.
+        the modes from equal ones, in nats, NaN where there are no such points.
 
     Raises:
         ValueError: if an argument is no such array or number.
@@ -359,10 +358,8 @@ def mode_report(points, means, std):
     distances = np.stack([np.linalg.norm(points - mean, axis=1) for mean in means], axis=1)
     good = distances.min(axis=1) <= 3 * std
     counts = np.bincount(distances.argmin(axis=1)[good], minlength=len(means))
-    equal, elsewhere = np.full(len(means), 1 / len(means)), math.exp(-4.5)
     return {
         "captured": int((counts > 0).sum()),
         "high_quality": float(good.mean()),
-        "reverse_kl": kl_divergence(counts, equal),
-        "kl_elsewhere": kl_divergence([*counts, (~good).sum()], [*((1 - elsewhere) * equal), elsewhere]),
+        "reverse_kl": kl_divergence(counts, np.ones(len(means))),
     }
