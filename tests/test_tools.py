@@ -14,6 +14,9 @@ import pytest
 import stacked_table
 from PIL import Image
 
+from gan_keras.judging import features
+from gan_keras.results import strip
+
 PATH = pathlib.Path(__file__).resolve().parent.parent / "tools" / "notebooks.py"
 SPEC = importlib.util.spec_from_file_location("tools_notebooks", PATH)  # `import notebooks` would look like the folder
 tool = importlib.util.module_from_spec(SPEC)
@@ -297,8 +300,9 @@ def test_glossary_in_the_order_of_the_alphabet_with_the_first_notebook_of_each(t
 def test_stacked_table_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
     path, made = tmp_path / "stacked.csv", []
 
-    def row(data, name, seed, images, real):
+    def row(data, name, seed, images, real, folder):
         made.append((data, name, seed))
+        assert folder == tmp_path
         return dict(zip(stacked_table.STACKED_COLUMNS, (data, name, seed, *range(8)), strict=True))
 
     monkeypatch.setattr(stacked_table, "row", row)
@@ -311,6 +315,19 @@ def test_stacked_table_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
     assert [(r["data"], r["row"], r["seed"]) for r in rows] == made
     assert rows[0]["modes"] == 2
     assert rows[0]["slope_fake"] == 7.0
+
+
+@pytest.mark.long
+def test_a_row_of_plain_digits_leaves_ten_images_and_those_of_notebook_16_are_there(tmp_path, make_images):
+    images = make_images(64, (28, 28, 1))
+    for name in ("the recipe", "+ tanh", "tanh; classic, R1"):
+        assert strip(name, "stacked").shape == strip("blogathon").shape
+    made = stacked_table.row("digits", "the recipe", 0, images, features(images), steps=10, folder=tmp_path)
+    assert (made["row"], made["steps"]) == ("the recipe", 10)
+    with Image.open(tmp_path / "stacked_the_recipe.png") as drawn:
+        assert np.asarray(drawn).shape == strip("the recipe", "stacked").shape
+    stacked_table.row("stacks", "pairs, R1", 0, images, features(images), steps=10, folder=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["stacked_the_recipe.png"]
 
 
 def test_modes_of_stacks_are_numbers_and_their_divergence_is_from_equal_shares():

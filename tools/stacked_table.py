@@ -1,8 +1,9 @@
 """The tables of notebook 16: what computed `stacked.csv` of `gan_keras/results`.
 
 `python tools/stacked_table.py FILE [stacks|digits]` trains every row with three seeds on the whole MNIST, an hour and a
-half or so on one core (set PYTHONPATH to the project's folder). It writes a row after each run and goes on where it was
-stopped. Other machines give other numbers within the spread over seeds.
+half or so on one core (set PYTHONPATH to the project's folder). It writes a row after each run, and beside FILE ten
+images of each G that drew plain digits with seed 0, and goes on where it was stopped. Other machines give other numbers
+within the spread over seeds.
 """
 
 import csv
@@ -13,13 +14,16 @@ import time
 
 import keras
 import numpy as np
+from dcgan_table import measure
 from keras import layers, ops
+from PIL import Image
 
+from gan_keras import watching
 from gan_keras.data import load_mnist, sample_noise
 from gan_keras.gan import GAN
 from gan_keras.judging import features, frechet_distance, kl_divergence, load_judge
 from gan_keras.losses import NON_SATURATING_FROM_LOGITS, RELATIVISTIC, r1, r1_r2, squared_gradients
-from gan_keras.results import STACKED_COLUMNS, read_stacked
+from gan_keras.results import STACKED_COLUMNS, read_stacked, strip_name
 
 SEEDS = (0, 1, 2)
 GAMMA = 0.3  # of R1, and of R2
@@ -121,8 +125,7 @@ def slope(discriminator, images):
 def average(gan):
     """Put the averaged weights in place, and measure batch normalization's statistics anew with them."""
     gan.g_optimizer.finalize_variable_values(gan.generator.trainable_variables)
-    for turn in range(50):
-        gan.generator(sample_noise(500, 100, seed=turn), training=True)
+    measure(gan.generator)
 
 
 def judged(stacks):
@@ -152,7 +155,7 @@ def report(gan, images, real):
     return *modes_and_kl(said), clear, frechet_distance(seen[: len(real)], real), *steep
 
 
-def row(data, name, seed, images, real, steps=None):
+def row(data, name, seed, images, real, steps=None, folder=None):
     """Train and judge one row of the table: a dict of `STACKED_COLUMNS`.
 
     Args:
@@ -162,6 +165,7 @@ def row(data, name, seed, images, real, steps=None):
         images: digits `(N, 28, 28, 1)` in [-1, 1].
         real: the judge's features of other digits.
         steps: how many iterations; by default those of the table.
+        folder: where ten images of its G are kept, if they are plain digits of seed 0.
     """
     steps = STEPS[data] if steps is None else steps
     images = make_stacks(images, STACKS, seed) if data == "stacks" else images
@@ -169,7 +173,10 @@ def row(data, name, seed, images, real, steps=None):
     choices = TRAININGS[data][name]
     gan = train(choices, images, steps, choices.get("rate", RATES[data]), seed)
     seconds = time.process_time() - started
-    values = (f"{value:.4g}" for value in report(gan, images, real))
+    values = [f"{value:.4g}" for value in report(gan, images, real)]
+    if folder is not None and (data, seed) == ("digits", 0):
+        ten = np.clip(gan.generator.predict(watching.fixed_noise(count=10), verbose=0), -1, 1)  # not all end in tanh
+        Image.fromarray(watching.grid(ten, columns=10)).save(folder / strip_name("stacked", name), optimize=True)
     return dict(zip(STACKED_COLUMNS, (data, name, seed, steps, f"{seconds:.0f}", *values), strict=True))
 
 
@@ -181,7 +188,7 @@ def main(path, only=None):
         done = {(r["data"], r["row"], r["seed"]) for r in read_stacked(path)} if path.exists() else set()
         if (data, name, seed) in done:
             continue
-        made = row(data, name, seed, images, real)
+        made = row(data, name, seed, images, real, folder=path.parent)
         new = not path.exists()
         with path.open("a", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, STACKED_COLUMNS, lineterminator="\n")

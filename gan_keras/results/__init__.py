@@ -2,11 +2,12 @@
 
 The long table and the pictures of notebook 10 come from `tools/long_runs.py`, which trains every recipe and every
 change with three seeds; the table of notebook 12, `dcgan.csv`, from `tools/dcgan_table.py`; the tables of notebook 16,
-`stacked.csv`, from `tools/stacked_table.py`.
+`stacked.csv`, from `tools/stacked_table.py` (its pictures from a second run, on another machine).
 """
 
 import csv
 import importlib.resources
+import re
 
 import numpy as np
 from PIL import Image
@@ -52,9 +53,14 @@ def read(folder=None):
     return [{k: v if k in COLUMNS[:2] else kinds.get(k, float)(v) for k, v in row.items()} for row in rows]
 
 
-def strip(name):
-    """Ten images of a recipe's generator after its long run, seed 0: a uint8 array, as `watching.grid` gives."""
-    with importlib.resources.files(__name__).joinpath(f"long_runs_{name}.png").open("rb") as file:
+def strip_name(table, name):
+    """The file that holds images of a row of a table: its letters and digits."""
+    return f"{table}_{'_'.join(re.findall('[a-z0-9]+', name.lower()))}.png"
+
+
+def strip(name, table="long_runs"):
+    """Ten images of a recipe's generator after its long run, or of a row of another table, seed 0: uint8."""
+    with importlib.resources.files(__name__).joinpath(strip_name(table, name)).open("rb") as file:
         return np.asarray(Image.open(file))
 
 
