@@ -1,8 +1,9 @@
 """gan_keras: what the notebooks share. Small enough to read, and every GAN function was shown in a notebook first.
 
 To read it, begin with `data`, `models`, `losses` and `training` (the loop of notebook 06), then `gan` (the same,
-compiled); `conditional`, `recipes` and `judging` go with notebooks 14, 10 and 09; `watching` and `callbacks` draw while
-a GAN trains; `doctor` says whether a pair of your own can train. `_plumbing` is what no notebook shows.
+compiled); `conditional`, `recipes`, `judging` and `augment` go with notebooks 14, 10, 09 and 15; `watching` and
+`callbacks` draw while a GAN trains; `doctor` says whether a pair of your own can train. `_plumbing` is what no notebook
+shows.
 """
 
 from gan_keras._plumbing import quiet
@@ -13,6 +14,7 @@ quiet.require_packages()
 quiet.import_keras_on_tensorflow()
 
 from gan_keras import (  # noqa: E402
+    augment,
     callbacks,
     conditional,
     data,
@@ -27,6 +29,7 @@ from gan_keras import (  # noqa: E402
 )
 
 __all__ = [
+    "augment",
     "callbacks",
     "conditional",
     "data",

@@ -72,7 +72,7 @@ class DiffAugment(keras.layers.Layer):
     """`diff_augment` as D's first layer: at work while the two train, and at rest when D is only asked.
 
     In `GAN`, D is called with `training=True` on real and on generated images, in D's turn and in G's, so the layer
-    alters what it should: the same alterations on both kinds, in both turns.
+    alters what it should: the same kinds of alterations on real and generated images, in both turns.
 
     Args:
         policy: as in `diff_augment`.

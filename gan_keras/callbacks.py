@@ -124,18 +124,21 @@ class AsPublished(Curves):
         super().on_train_batch_end(batch, logs)
         before, self.iteration = self.iteration, len(self.history.get("d_loss", []))
         if self.iteration // self.every > before // self.every:
-            losses = {name: np.mean(self.history[name][-self.every :]) for name in ("d_loss", "g_loss")}
             if self.recipe.watch.lines:
-                d_loss, g_loss = losses.values()
+                d_loss, g_loss = self.losses().values()
                 print(f"epoch {self.iteration // self.every}: D's loss {d_loss:.3f}, G's loss {g_loss:.3f}")
             else:
-                self.draw(losses)
+                self.draw()
 
     def on_train_end(self, logs=None):
         if self.recipe.watch.lines:
             self.draw()
 
-    def draw(self, losses=None):
+    def losses(self):
+        """Both players' mean losses since the look before."""
+        return {name: np.mean(self.history[name][-self.every :]) for name in ("d_loss", "g_loss")}
+
+    def draw(self):
         """A grid to a file, and to the page where the source has it there; or grid and losses to TensorBoard."""
         images = np.asarray(self.model.generator(self.noise, training=False))
         sheet = watching.grid(2 * images - 1 if self.recipe.output == "sigmoid" else images)
@@ -146,7 +149,7 @@ class AsPublished(Curves):
 
                 display(picture)
         else:
-            write_summaries(self.writer, self.iteration, sheet, losses)
+            write_summaries(self.writer, self.iteration, sheet, self.losses())
 
 
 class Watchdog(WindowMeans):

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
-from gan_keras._plumbing.checks import check_classes, check_number, check_shape, check_vectors
+from gan_keras._plumbing.checks import check_classes, check_conditional, check_number, check_shape, check_vectors
 from gan_keras.data import sample_noise
 from gan_keras.gan import GAN
 
@@ -145,7 +145,7 @@ def draw(generator, labels, noise=None, seed=0):
     Raises:
         ValueError: if an argument does not fit the generator.
     """
-    latent_dim, num_classes = (shape[-1] for shape in generator.input_shape)
+    latent_dim, num_classes = check_conditional(generator)
     labels, noise = check_vectors(labels, noise, num_classes, latent_dim)
     noise = sample_noise(len(labels), latent_dim, seed) if noise is None else noise
     vectors = np.asarray(class_vectors(labels, num_classes))

@@ -186,10 +186,16 @@ def examine(discriminator, combined, sets_flag=False, verbose=True):
     models = {"D": discriminator, "G": combined}
     steps = [step for step, model in models.items() if model.compiled and model.optimizer and model.loss]
     moved, recorded, answers = try_steps(discriminator, combined, steps)
-    told = dict(_judge(discriminator, combined, moved, recorded, answers, sets_flag))
-    findings = {name: sentence.format(*told[name]) for name, sentence in FINDINGS.items() if name in told}
+    told = {}  # names to what their sentences tell; of both models, if both have the same fault
+    for name, words in _judge(discriminator, combined, moved, recorded, answers, sets_flag):
+        told.setdefault(name, []).append(words)
+
+    def sentences(name, sentence):
+        return dict.fromkeys(sentence.format(*words) for words in told[name])
+
+    findings = {name: "\n".join(sentences(name, sentence)) for name, sentence in FINDINGS.items() if name in told}
     notes = {name: NOTES[name] for name in NOTES if name in told}
-    codes = [WRITE[name].format(*told[name]) for name in findings if name in WRITE]
+    codes = [code for name in findings if name in WRITE for code in sentences(name, WRITE[name])]
     once = [code.removesuffix(LOOP).strip() for code in codes if code != LOOP]
     advice = "\n".join(once + [LOOP] * any(code.endswith(LOOP) for code in codes))
     report = Report(findings, notes, advice, moved, recorded, sets_flag)

@@ -5,11 +5,10 @@ import tensorflow as tf
 from keras import ops
 
 from gan_keras._plumbing.batches import named_errors
-from gan_keras._plumbing.checkpoints import StopOnNaN
 from gan_keras._plumbing.checks import check_keras_format, check_networks, check_number
 from gan_keras._plumbing.devices import check_start, noise_beside, on_several_devices
 from gan_keras._plumbing.fast import FusedAdam, graph_options, make_update
-from gan_keras._plumbing.fit import Guard, check_compile, check_fit, check_logs, make_batches, restore
+from gan_keras._plumbing.fit import check_compile, check_fit, check_logs, make_batches, restore, with_guards
 from gan_keras._plumbing.saving import pack, resume_state, unpack
 from gan_keras.losses import NON_SATURATING
 
@@ -18,7 +17,7 @@ __all__ = ["GAN", "FusedAdam"]
 
 @keras.saving.register_keras_serializable("gan_keras")
 class GAN(keras.Model):
-    """A generator and a discriminator that train each other; with `compile()` alone, the `counterfeiter` recipe.
+    """A generator and a discriminator that train each other; `compile()` alone sets the `counterfeiter` recipe's rules.
 
     Under a `tf.distribute` strategy, on several devices of one machine or on several machines, it trains as on one
     device, except that batch normalisation and the random points of a gradient penalty look at each device's images
@@ -37,7 +36,8 @@ class GAN(keras.Model):
     """
 
     inputs_of_a_player = 1
-    ignores = ()  # arguments of `compile` that a subclass has no use for, and so refuses: "d_steps", "penalty"
+    num_classes = None  # those of a ConditionalGAN
+    ignores = ()  # what a subclass has no use for, so that `compile` refuses it: "d_steps", "penalty", "pairs"
 
     def __init__(self, generator, discriminator, seed=0, **kwargs):
         super().__init__(**kwargs)
@@ -60,8 +60,8 @@ class GAN(keras.Model):
                 `functools.partial` sets its weight. It needs both batches, so with it (and with a `PairLoss`) D makes
                 one update on the sum of everything instead of two.
             d_steps: how often D trains, each time on new images, before G does once (k in Goodfellow et al. 2014).
-            options: `steps_per_execution`, the most iterations between two calls of callbacks (50; where an epoch
-                is no multiple, the largest number that divides it), `run_eagerly`.
+            options: `steps_per_execution`, the most iterations between two calls of callbacks (50, or the largest
+                number below that divides an epoch), `run_eagerly`.
 
         Raises:
             ValueError: if an argument is wrong or does not fit the networks.
@@ -186,7 +186,7 @@ class GAN(keras.Model):
             steps_per_epoch: how many iterations make an epoch; by default as many as go through all images once.
             callbacks: those of Keras (but for those that set a learning rate: give the optimizer a schedule),
                 `callbacks.Resume`, `callbacks.GANMonitor`, `callbacks.Watchdog`.
-            initial_epoch: at which epoch to start.
+            initial_epoch: at which epoch to start; not together with `Resume`, which knows.
             verbose: 0 silent, 1 a progress bar, 2 a line an epoch; "auto" is 1.
             labels: for `ConditionalGAN` only.
 
@@ -207,7 +207,7 @@ class GAN(keras.Model):
                 batches.dataset,
                 epochs=epochs,
                 steps_per_epoch=steps,
-                callbacks=[Guard(batches, steps), StopOnNaN(), *callbacks],
+                callbacks=with_guards(callbacks, batches, steps),
                 initial_epoch=initial_epoch,
                 shuffle=False,
                 verbose=verbose,

@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from gan_keras import augment
-from gan_keras._plumbing.checks import check_number, check_pair, check_shape
+from gan_keras._plumbing.checks import check_networks, check_number, check_shape
 
 
 def build_discriminator(image_shape=(28, 28, 1)):
@@ -199,7 +199,7 @@ def build_combined(generator, discriminator):
     Raises:
         ValueError: if the generator does not draw what the discriminator looks at.
     """
-    check_pair(generator, discriminator)
+    check_networks(generator, discriminator)
     noise = keras.Input(generator.input_shape[1:])
     combined = keras.Model(noise, discriminator(generator(noise)), name="combined")
     adam = keras.optimizers.Adam(learning_rate=2e-4, beta_1=0.5)

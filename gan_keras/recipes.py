@@ -30,7 +30,7 @@ class FromScratch(GAN):
 class Blogathon(GAN):
     """G goes first; D then trains once, on the mean of its two losses, and sees the same fakes."""
 
-    ignores = ("d_steps", "penalty")
+    ignores = ("d_steps", "penalty", "pairs")
 
     def train_step(self, real):
         with tf.GradientTape() as tape:
@@ -51,7 +51,7 @@ class Blogathon(GAN):
 class PaperWalkthrough(GAN):
     """D trains once, on real and generated images shuffled into one batch."""
 
-    ignores = ("penalty",)
+    ignores = ("penalty", "pairs")
 
     def train_discriminator(self, real, fake):
         images = ops.concatenate([real, fake])

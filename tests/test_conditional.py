@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from helpers import weights
-from keras import ops
+from keras import layers, ops
 from tensorflow.python.eager import context
 
 from gan_keras import callbacks, losses, watching
@@ -350,6 +350,10 @@ def test_wrong_orders_are_named(make):
     ):
         with pytest.raises(ValueError, match=message):
             draw(generator, labels, noise)
+    alone = keras.Sequential([keras.Input((3,)), layers.Dense(4)])
+    for wrong in (alone, keras.Sequential(alone.layers), None):
+        with pytest.raises(ValueError, match=r"^generator: expected a conditional one"):
+            draw(wrong, [1])
 
 
 def test_probabilities_are_refused_for_logits(make):

@@ -504,7 +504,8 @@ def test_two_models_that_are_not_compiled_are_told_in_words():
     d, c = fresh()
     d, c = keras.Model(d.inputs, d.outputs), keras.Model(c.inputs, c.outputs)
     printed = str(doctor.examine(d, c, verbose=False))
-    assert printed.startswith("combined cannot train")
+    assert printed.startswith("discriminator cannot train: it has no optimizer or no loss.\ncombined cannot train: ")
+    assert printed.count("discriminator.compile(") == printed.count("combined.compile(") == 1
     assert "who moves" not in printed
 
 

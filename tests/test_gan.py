@@ -196,6 +196,18 @@ def test_an_epoch_has_exactly_the_steps_asked_for(make_gan, make_images, steps, 
     assert gan.steps_per_execution == at_once
 
 
+@pytest.mark.parametrize("d_steps", [1, 2, 3])
+def test_fit_on_a_dataset_whose_batches_have_a_fixed_size(make_gan, make_images, d_steps):
+    """As without `drop_remainder`, where nobody promises a size and all batches happen to have one."""
+    images, trained = make_images(24), []
+    for drop in (True, False):
+        gan = make_gan(d_steps=d_steps)
+        gan.fit(tf.data.Dataset.from_tensor_slices(images).batch(4, drop_remainder=drop), verbose=0)
+        assert int(gan.iteration) == 6 // d_steps
+        trained.append(weights(gan))
+    assert_same(*trained)
+
+
 def test_fit_on_a_dataset_with_a_smaller_last_batch(make_gan, make_images):
     gan = make_gan()
     gan.fit(tf.data.Dataset.from_tensor_slices(make_images(10)).batch(4), epochs=2, verbose=0)
@@ -503,6 +515,14 @@ def test_fit_before_compile_is_named(pair, make_images):
 def test_a_wrong_seed_is_named(pair, seed):
     with pytest.raises(ValueError, match=r"^seed: expected"):
         GAN(*pair[:2], seed=seed)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_dataset_with_fewer_batches_than_an_iteration_takes_is_named(make_gan, make_images, known):
+    batches = tf.data.Dataset.from_tensor_slices(make_images(8)).batch(4)
+    batches = batches if known else batches.filter(lambda batch: True)
+    with pytest.raises(ValueError, match=r"^d_steps: (an iteration takes 3 batches|the Dataset has too few)"):
+        make_gan(d_steps=3).fit(batches, verbose=0)
 
 
 def test_d_steps_times_batch_size_beyond_the_images_is_named(make_gan, make_images):

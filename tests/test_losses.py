@@ -1,5 +1,7 @@
 """The losses are the papers' formulas, for probabilities and for logits, also where D is very sure."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -223,6 +225,16 @@ def wasserstein_gan(discriminator=None, **options):
     gan = GAN(generator, discriminator or linear((4, 4, 2), 0.3), seed=2)
     gan.compile(loss=losses.WASSERSTEIN, penalty=losses.gradient_penalty, d_steps=2, **options)
     return gan
+
+
+def test_a_saved_gan_finds_every_loss_and_penalty_of_the_module_again():
+    kinds = losses.Loss, losses.PairLoss
+    parts = {part for loss in vars(losses).values() if isinstance(loss, kinds) for part in loss[:-1]}
+    functions = [value for value in vars(losses).values() if inspect.isfunction(value)]
+    parts |= {function for function in functions if list(inspect.signature(function).parameters)[-1:] == ["seed"]}
+    assert len(parts) > 10
+    for part in parts:
+        assert keras.saving.get_registered_name(part) == f"gan_keras>{part.__name__}"
 
 
 def test_a_saved_wasserstein_gan_goes_on_where_it_was(make_images, tmp_path):

@@ -109,3 +109,5 @@ def test_wrong_losses_are_named():
     sigmoid = keras.Sequential([keras.Input((1, 1, 2)), layers.Flatten(), layers.Dense(1, "sigmoid")])
     with pytest.raises(ValueError, match=r"^loss: it takes logits or scores"):
         GAN(generator, sigmoid).compile(loss=RELATIVISTIC)
+    with pytest.raises(ValueError, match=r"^loss: a PairLoss compares logits"):
+        GAN(generator, sigmoid).compile(loss=RELATIVISTIC._replace(from_logits=False))

@@ -1,6 +1,7 @@
 """The five recipes against what their sources say, and what trains them."""
 
 import itertools
+import re
 
 import keras
 import numpy as np
@@ -334,6 +335,14 @@ def test_from_scratch_logs_sixteen_images_and_both_losses_for_tensorboard(make_i
     assert not list(tmp_path.glob("*.png"))
 
 
+def test_lines_and_tensorboard_together_end_with_a_grid_and_losses(make_images, tmp_path, capsys):
+    recipe = small("from_scratch")
+    recipe = recipe._replace(watch=recipe.watch._replace(lines=True, every=2))
+    train_recipe(recipe, make_images(10), 4, watch=True, folder=tmp_path, verbose=0)
+    assert len(re.findall("^epoch ", capsys.readouterr().out, re.MULTILINE)) == 2
+    assert set(events(tmp_path)) == {(tag, 4) for tag in ("samples", "d_loss", "g_loss")}
+
+
 def test_without_tensorboard_it_is_said_before_the_training(make_images, tmp_path, monkeypatch):
     monkeypatch.delattr(tf.summary, "image")
     with pytest.raises(ImportError, match="TensorBoard is not installed: python -m pip install tensorboard"):
@@ -480,22 +489,25 @@ def test_games_are_saved_and_loaded(game, make_images, tmp_path):
 
 
 @pytest.mark.parametrize("game", GAMES)
-@pytest.mark.parametrize(("name", "value"), [("d_steps", 2), ("penalty", losses.r1)])
+@pytest.mark.parametrize(("name", "value"), [("d_steps", 2), ("penalty", losses.r1), ("loss", losses.RELATIVISTIC)])
 def test_games_refuse_what_they_would_ignore(game, name, value, make_images):
     """Each argument of `compile` either changes the training or is refused."""
     images = make_images(8)
 
-    def trained(**options):
+    def trained(loss=losses.NON_SATURATING_FROM_LOGITS, **options):
         keras.utils.set_random_seed(1)
         g, _ = build_recipe(RECIPES["counterfeiter"]._replace(generator=("8 leaky",)), images.shape[1:])
         gan = game(g, keras.Sequential([keras.Input(images.shape[1:]), layers.Flatten(), layers.Dense(1)]))
-        gan.compile(loss=losses.NON_SATURATING_FROM_LOGITS, **options)
+        gan.compile(loss=loss, **options)
         gan.fit(images, batch_size=4, verbose=0)
         return gan.discriminator.get_weights()
 
-    if name in game.ignores:
+    refused = "pairs" if name == "loss" else name
+    if refused in game.ignores:
         with pytest.raises(ValueError, match=f"{name}: {game.__name__}"):
             trained(**{name: value})
+    elif name == "loss":
+        trained(loss=value)
     else:
         plain, other = trained(), trained(**{name: value})
         assert any(not np.array_equal(a, b) for a, b in zip(plain, other, strict=True))

@@ -101,7 +101,7 @@ class CheckedBatches:
 
     def __init__(self, dataset, gan, drawn):
         self.gan, self.drawn, self.seen, self.error = gan, drawn, 0, None
-        self.num_classes = getattr(gan, "num_classes", None)
+        self.num_classes = gan.num_classes
         self.image_shape, self.shapes = gan.image_shape, (gan.image_shape, ())
         spec = dataset.element_spec
         self.check_spec(spec)
@@ -122,6 +122,8 @@ class CheckedBatches:
                 count = images // rows
         elif gan.d_steps > 1:
             checked = checked.ragged_batch(gan.d_steps, drop_remainder=True).map(self.join)
+        if 0 < count < gan.d_steps:
+            raise ValueError(f"d_steps: an iteration takes {gan.d_steps} batches, but the Dataset has {count}")
         if count > 0:  # else Keras tries for one more an epoch, which costs some noise
             checked = checked.apply(tf.data.experimental.assert_cardinality(count // gan.d_steps))
         self.dataset = checked.prefetch(2)
@@ -184,10 +186,13 @@ class CheckedBatches:
 
     def join(self, *parts):
         """`d_steps` batches as one."""
-        joined = tuple(part.merge_dims(0, 1) if isinstance(part, tf.RaggedTensor) else part for part in parts)
-        for part, shape in zip(joined, self.shapes, strict=False):
-            part.set_shape((None, *shape))
-        return joined if self.num_classes else joined[0]
+        joined = []
+        for part, shape in zip(parts, self.shapes, strict=False):
+            if isinstance(part, tf.RaggedTensor):  # batches of a size that nobody promised
+                joined.append(tf.ensure_shape(part.merge_dims(0, 1), (None, *shape)))
+            else:
+                joined.append(tf.reshape(part, (-1, *part.shape[2:])))
+        return tuple(joined) if self.num_classes else joined[0]
 
 
 def batch_length(dataset):

@@ -1,6 +1,6 @@
 """Checks of arguments, so that a mistake is named where it is made and not ten layers deeper.
 
-Each raises a `ValueError` that begins with the name of the argument, and returns what it was given, made ready for use.
+Each raises a `ValueError` that begins with the name of the argument; many return what they were given, made ready.
 """
 
 import types
@@ -145,11 +145,6 @@ def check_networks(generator, discriminator, inputs=1):
             f"{getattr(end, 'name', end)}; end it in Dense(1), the probability (sigmoid) or the logit of being real"
         )
     return points[1], tuple(b if a is None else a for a, b in zip(drawn[1:], seen[1:], strict=True))
-
-
-def check_pair(generator, discriminator):
-    """Check that the generator draws what the discriminator looks at."""
-    check_networks(generator, discriminator)
 
 
 def check_channels_last():
@@ -325,7 +320,7 @@ def check_shape(image_shape):
 
 def check_training(images, generator, discriminator, combined, steps, batch_size):
     """Check everything `training.train` is given, before the first step; returns the images as an array."""
-    check_pair(generator, discriminator)
+    check_networks(generator, discriminator)
     if not isinstance(combined, keras.Model):
         raise ValueError(f"combined: expected a keras.Model, got {combined!r}")
     if generator not in combined.layers or combined.layers[-1] is not discriminator:
@@ -435,7 +430,7 @@ def check_digits(labels, images, name="labels"):
 
 
 def check_recipe(recipe, known):
-    """Check a recipe, which is no name any more if it was one of those known."""
+    """Check a `Recipe`; a string here is an unknown name."""
     if isinstance(recipe, str):
         raise ValueError(f"recipe: expected one of {', '.join(known)}, got {recipe!r}")
     if not isinstance(recipe, type(next(iter(known.values())))):
@@ -488,6 +483,17 @@ def check_labels(labels, num_classes, count=None):
     if labels.min() < 0 or labels.max() >= num_classes:
         raise ValueError(f"labels: expected classes 0 to {num_classes - 1}, got {labels.min()} to {labels.max()}")
     return labels.astype("int32")
+
+
+def check_conditional(generator):
+    """Check that a generator can be asked for a class; returns `latent_dim` and the number of classes."""
+    shapes = getattr(generator, "input_shape", None)
+    if not isinstance(shapes, (list, tuple)) or [np.ndim(shape) for shape in shapes] != [1, 1]:
+        raise ValueError(
+            "generator: expected a conditional one, which takes latent points (batch, latent_dim) and class vectors "
+            f"(batch, num_classes), got inputs {shapes}"
+        )
+    return [shape[-1] for shape in shapes]
 
 
 def check_vectors(labels, noise, num_classes, latent_dim):

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from gan_keras._plumbing.batches import CheckedBatches, shuffled_batches
-from gan_keras._plumbing.checkpoints import Resume
+from gan_keras._plumbing.checkpoints import Resume, StopOnNaN
 from gan_keras._plumbing.checks import (
     check_channels_last,
     check_ending,
@@ -24,6 +24,7 @@ from gan_keras._plumbing.fast import FusedAdam
 from gan_keras.losses import Loss, PairLoss
 
 LOGS = ("d_loss", "g_loss", "accuracy_real", "accuracy_fake")
+EMPTY = "images: the Dataset is empty"
 
 
 def check_optimizer(gan, player, optimizer):
@@ -55,6 +56,8 @@ def check_loss(loss, discriminator):
     if kind is None or not all(map(callable, loss[:-1])) or not isinstance(loss[-1], bool):
         raise ValueError(f"loss: expected a gan_keras.losses.Loss, such as losses.NON_SATURATING, got {loss!r}")
     loss = kind(*loss)
+    if loss.of_pairs and not loss.from_logits:
+        raise ValueError("loss: a PairLoss compares logits, so its from_logits must be True")
     check_ending(discriminator, loss.from_logits)
     return loss
 
@@ -71,6 +74,8 @@ def check_compile(gan, d_optimizer, g_optimizer, loss, penalty, d_steps, options
         for player, optimizer in (("discriminator", d_optimizer), ("generator", g_optimizer))
     ]
     loss = check_loss(loss, gan.discriminator)
+    if loss.of_pairs and "pairs" in gan.ignores:
+        raise ValueError(f"loss: {type(gan).__name__} trains only with a losses.Loss, got {loss!r}")
     if penalty is not None and not callable(penalty):
         raise ValueError(f"penalty: expected a function of (discriminator, real, fake, seed), got {penalty!r}")
     check_number(d_steps, "d_steps")
@@ -102,18 +107,18 @@ def check_fit(gan, images, labels, batch_size, epochs, steps_per_epoch, callback
         if labels is not None:
             raise ValueError("labels: expected None beside a Dataset, whose elements are (images, labels)")
         if images.cardinality() == 0:
-            raise ValueError("images: the Dataset is empty")
+            raise ValueError(EMPTY)
         if steps_per_epoch is None and images.cardinality() == tf.data.INFINITE_CARDINALITY:
             raise ValueError("steps_per_epoch: expected a whole number, because the Dataset has no end")
         return CheckedBatches(images, gan, some_drawings(gan)), None
-    if labels is not None and not num_classes_of(gan):
+    if labels is not None and not gan.num_classes:
         raise ValueError("labels: expected None; labels are for ConditionalGAN")
-    hint = "" if num_classes_of(gan) else "; labels are for ConditionalGAN"
+    hint = "" if gan.num_classes else "; labels are for ConditionalGAN"
     check_number(batch_size, "batch_size", hint=hint)
-    if num_classes_of(gan) and isinstance(images, (tuple, list)) and len(images) == 2:
+    if gan.num_classes and isinstance(images, (tuple, list)) and len(images) == 2:
         raise ValueError("images: expected one array of images; give the labels apart: fit(images, labels)")
     images = check_images(images, image_shape=gan.image_shape)
-    if num_classes_of(gan):
+    if gan.num_classes:
         labels = check_labels(labels, gan.num_classes, count=len(images))
     check_range(images, some_drawings(gan))
     check_number(batch_size, "batch_size", high=len(images), why=" (the number of images)")
@@ -131,11 +136,6 @@ def some_drawings(gan):
     """Sixteen images of the generator, to see in which range it draws."""
     noise = np.random.default_rng(0).normal(size=(16, gan.latent_dim)).astype(gan.generator.compute_dtype)
     return np.asarray(gan.unconditional_generator(16)(noise, training=False))
-
-
-def num_classes_of(gan):
-    """How many classes a `ConditionalGAN` has; None for a `GAN`."""
-    return getattr(gan, "num_classes", None)
 
 
 def check_callbacks(gan, callbacks):
@@ -203,7 +203,7 @@ def restore(gan, callbacks, initial_epoch, images, batch_size, steps_per_epoch):
     Args:
         gan: the GAN, to which nothing happens before everything has been checked.
         callbacks: among which may be a `Resume`.
-        initial_epoch: where to start without one.
+        initial_epoch: where to start without a `Resume`.
         images: what `check_fit` returned. How many there are, and the next two, must be as in the checkpoint.
         batch_size: as in `fit`.
         steps_per_epoch: as in `fit`.
@@ -222,6 +222,8 @@ def restore(gan, callbacks, initial_epoch, images, batch_size, steps_per_epoch):
     }
     for callback in callbacks:
         if isinstance(callback, Resume):
+            if initial_epoch:
+                raise ValueError(f"initial_epoch: Resume knows where to go on, so leave it out, got {initial_epoch}")
             initial_epoch = callback.restore(gan, **settings)
     return initial_epoch
 
@@ -247,7 +249,7 @@ def make_batches(gan, images, labels, batch_size, steps_per_epoch):
     else:
         rows = batch_size * gan.d_steps
         dataset = shuffled_batches(images, labels, rows, gan.seed, start=int(gan.iteration.numpy()))
-        batches = types.SimpleNamespace(dataset=dataset, error=None)
+        batches = types.SimpleNamespace(dataset=dataset, error=None, seen=0)
         steps = in_an_epoch = steps_per_epoch or len(images) // rows
     most = gan.max_steps_per_execution if gan.distribute_strategy.num_replicas_in_sync == 1 else 1
     count = max(n for n in range(1, most + 1) if in_an_epoch % n == 0)
@@ -263,6 +265,13 @@ def check_logs(gan, logs):
             f"train_step: {type(gan).__name__}.train_step must return self.update_means(logs) with "
             f"{', '.join(LOGS)} in the logs; {', '.join(missing)} is missing"
         )
+
+
+def with_guards(callbacks, batches, steps):
+    """The callbacks of a training, first those that see to its health: `Guard`, and a `StopOnNaN` if there is none."""
+    stops = [callback for callback in callbacks if isinstance(callback, StopOnNaN)]
+    others = [callback for callback in callbacks if callback not in stops]
+    return [Guard(batches, steps), *(stops or [StopOnNaN()]), *others]
 
 
 class Guard(keras.callbacks.Callback):
@@ -294,7 +303,8 @@ class Guard(keras.callbacks.Callback):
         if self.batches.error is not None:
             raise self.batches.error
         if not self.any:
-            raise ValueError("images: the Dataset is empty")
+            few = self.batches.seen > 0  # of an unknown number
+            raise ValueError("d_steps: the Dataset has too few batches for one iteration" if few else EMPTY)
         done = int(self.model.iteration.numpy()) - self.start
         if not self.model.stop_training and (done == 0 or (self.steps and done < self.steps)):
             of = f" of {self.steps:,}" if self.steps else ""

@@ -115,9 +115,9 @@ def write_report(out, drawn, images, progress):
     said = "There were too few pictures to hold some out."
     if memory is not None:
         said = (
-            "One picture in ten was held out. Where the two lines below part, D knows its pictures by heart and no "
-            f"longer what they have in common. Towards the end D finds a picture that it trains on more real than one "
-            f"held out in {memory:.0%} of all pairs; 50% would be no memory, give or take some with few pictures."
+            "One picture in ten was held out. Where the two lines in the figure part, D knows its pictures by heart "
+            "and no longer what they have in common. Towards the end D finds a picture that it trains on more real "
+            f"than one held out in {memory:.0%} of all pairs; 50% would be no memory, give or take some with few."
         )
     name = progress.settings.folder.resolve().name
     page = PAGE.format(
