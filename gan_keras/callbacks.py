@@ -4,7 +4,7 @@ import numpy as np
 
 from gan_keras import watching
 from gan_keras._plumbing.checkpoints import Resume, StopOnNaN
-from gan_keras._plumbing.checks import check_images, check_number
+from gan_keras._plumbing.checks import check_images, check_number, fits
 from gan_keras._plumbing.pictures import in_notebook, summary_writer, write_summaries
 from gan_keras._plumbing.windows import WindowMeans
 from gan_keras.data import sample_noise
@@ -54,14 +54,15 @@ class GANMonitor(Curves):
         super().__init__()
         self.options, self.noise = {"every": check_number(every, "every"), "folder": folder}, noise
         self.writer = None if log_dir is None else summary_writer(log_dir)
-        self.monitor = None
+        self.monitor, self.watched = None, None
 
     @property
     def frames(self):
         return [] if self.monitor is None else self.monitor.frames
 
     def on_train_begin(self, logs=None):
-        if self.monitor is None:
+        if self.watched is not self.model:  # another GAN begins anew
+            self.watched, self.history = self.model, {}
             noise = watching.fixed_noise(self.model.latent_dim) if self.noise is None else self.noise
             before = int(self.model.iteration.numpy())
             generator = self.model.unconditional_generator(len(noise))
@@ -176,9 +177,13 @@ class Watchdog(WindowMeans):
             raise ValueError("images: expected at least 2, to see how different they are, got 1")
         self.window = check_number(window, "window")
         self.apart = median_nearest_distance(images[:: max(1, len(images) // 64)][:64])
-        self.reports, self.said = [], set()
+        self.image_shape, self.watched = images.shape[1:], None
 
     def on_train_begin(self, logs=None):
+        if not fits(self.image_shape, self.model.image_shape):
+            raise ValueError(f"images: the GAN draws {self.model.image_shape}, but the watchdog got {self.image_shape}")
+        if self.watched is not self.model:  # another GAN has said nothing yet
+            self.watched, self.reports, self.said = self.model, [], set()
         self.noise = sample_noise(64, self.model.latent_dim, seed=2014)
         self.right, self.steps = np.zeros(2), 0
 

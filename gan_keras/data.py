@@ -1,5 +1,6 @@
 """Finding and scaling the digits or your own pictures, and the noise that becomes images."""
 
+import os
 import pathlib
 
 import numpy as np
@@ -118,6 +119,8 @@ def load_folder(path, size=32, channels=3):
     size = check_number(size, "size", low=4)
     if channels not in (1, 3):
         raise ValueError(f"channels: expected 3 for colour or 1 for greys, got {channels!r}")
+    if not isinstance(path, (str, os.PathLike)):
+        raise ValueError(f"path: expected a folder's path, got {path!r}")
     folder = pathlib.Path(path).expanduser()
     if not folder.is_dir():
         there = (

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import keras
 
+from gan_keras._plumbing.checks import BINARY, CATEGORICAL, named_loss
 from gan_keras._plumbing.trial import AS_IT_IS, FLAG_SET, TOO_LATE, try_steps
 
 NAMES = {"D": "discriminator", "G": "combined"}
@@ -34,6 +35,7 @@ FINDINGS = {  # what is wrong, worst first
     "was recorded while D was free.",
     "generator_frozen": "This generator never learns at batch size {1}: it is frozen, or was when its step was "
     "recorded, or its learning rate is 0.",
+    "categorical": "The loss of {0} is one for several classes: of D's one output it learns nothing.",
     "loss_does_not_fit": "The loss expects {0}, but D answers {1:.2g} to {2:.2g}: "
     "from_logits is False after a sigmoid, else True.",
 }
@@ -47,6 +49,7 @@ WRITE = {  # instead
     "discriminator_dead": LOOP,
     "not_frozen": FORGET + LOOP,
     "generator_frozen": UNFREEZE + FORGET + LOOP,
+    "categorical": COMPILE,
     "loss_does_not_fit": "loss = keras.losses.BinaryCrossentropy(from_logits=...)",
 }
 NOTES = {  # what is good to know
@@ -113,10 +116,11 @@ def _judge(discriminator, combined, moved, recorded, answers, sets_flag):
         loss = model.loss if step in tried else None
         if step not in tried:
             yield "not_compiled", [NAMES[step]]
-        if loss in ("binary_crossentropy", keras.losses.binary_crossentropy):
-            loss = keras.losses.BinaryCrossentropy()
+        loss = named_loss(loss)
+        if isinstance(loss, CATEGORICAL) and combined.output_shape[-1] == 1:
+            yield "categorical", [NAMES[step]]
         low, high = answers[step]
-        if isinstance(loss, keras.losses.BinaryCrossentropy) and loss.from_logits != (low < 0 or high > 1):
+        if isinstance(loss, BINARY) and loss.from_logits != (low < 0 or high > 1):
             yield "loss_does_not_fit", ["logits" if loss.from_logits else "probabilities", low, high]
     shared = len(tried) == 2 and discriminator.optimizer is combined.optimizer
     if shared:

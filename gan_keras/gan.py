@@ -8,7 +8,15 @@ from gan_keras._plumbing.batches import named_errors
 from gan_keras._plumbing.checks import check_keras_format, check_networks, check_number
 from gan_keras._plumbing.devices import check_start, noise_beside, on_several_devices
 from gan_keras._plumbing.fast import FusedAdam, graph_options, make_update
-from gan_keras._plumbing.fit import check_compile, check_fit, check_logs, make_batches, restore, with_guards
+from gan_keras._plumbing.fit import (
+    check_compile,
+    check_fit,
+    check_logs,
+    check_no_lambda,
+    make_batches,
+    restore,
+    with_guards,
+)
 from gan_keras._plumbing.saving import pack, resume_state, unpack
 from gan_keras.losses import NON_SATURATING
 
@@ -216,6 +224,7 @@ class GAN(keras.Model):
     def save(self, filepath, *args, **options):
         """As `keras.Model.save`, to a `.keras` file."""
         check_keras_format(filepath)
+        check_no_lambda(self)
         super().save(filepath, *args, **options)
 
     def save_own_variables(self, store):
@@ -238,6 +247,8 @@ class GAN(keras.Model):
         return cls(**keras.saving.deserialize_keras_object(config))
 
     def get_compile_config(self):
+        if not self.compiled:
+            return None
         settings = {
             "d_optimizer": self.d_optimizer,
             "g_optimizer": self.g_optimizer,

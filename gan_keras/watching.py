@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
-from gan_keras._plumbing.checks import check_images, check_noise, check_number
+from gan_keras._plumbing.checks import check_images, check_noise, check_number, ends_in_sigmoid
 from gan_keras._plumbing.pictures import few_colours, in_notebook, to_png, writable_folder
 from gan_keras.data import sample_noise, to_pixels
 
@@ -119,13 +119,15 @@ class Monitor:
         self.generator, self.steps, self.every, self.before = generator, steps, check_number(every, "every"), before
         latent_dim = generator.input_shape[-1]
         self.noise = fixed_noise(latent_dim) if noise is None else check_noise(noise, latent_dim)
+        self.from_zero = ends_in_sigmoid(generator)  # it draws in [0, 1]
         self.folder = None if folder is None else writable_folder(folder)
         self.live, self.frames, self.started = Live(), [], None
         self.keep_frame(before)
 
     def sample(self):
-        """Images of the fixed latent points, now."""
-        return np.asarray(self.generator(self.noise, training=False))  # `predict` would have each device draw them
+        """Images of the fixed latent points, now, in [-1, 1]."""
+        images = np.asarray(self.generator(self.noise, training=False))  # `predict` would have each device draw them
+        return np.clip(2 * images - 1 if self.from_zero else images, -1, 1)  # a linear end knows no bounds
 
     def keep_frame(self, iteration):
         """Keep (and save) the samples of this iteration."""

@@ -272,7 +272,9 @@ def test_killed_in_a_process_of_its_own(folder, tmp_path, sent, code):
     """Ctrl-C leaves all files; after a kill the same command goes on."""
     out = tmp_path / "out"
     command_line = [sys.executable, "-m", "gan_keras", str(folder), "--out", str(out), "--size", "8", "--minutes"]
-    with subprocess.Popen([*command_line, "5"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    # A shell that started the tests in the background would have the process ignore Ctrl-C.
+    how = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), "stdout": subprocess.PIPE}
+    with subprocess.Popen([*command_line, "5"], cwd=ROOT, stderr=subprocess.PIPE, **how) as process:
         deadline = time.monotonic() + 120
         while not (out / "state.json").exists() and time.monotonic() < deadline:
             time.sleep(0.1)

@@ -303,6 +303,17 @@ def probabilities_taken_for_logits():
     return d, combine(generator(), d, loss)
 
 
+def loss_for_several_classes():
+    loss = keras.losses.CategoricalCrossentropy()
+    d = discriminator(loss=loss)
+    return d, combine(generator(), d)
+
+
+def logits_by_another_name():
+    d = discriminator(end=None, loss="bce")
+    return d, combine(generator(), d)
+
+
 def batch_normalization():
     d = discriminator(layers.BatchNormalization(momentum=0.5), layers.Dropout(0.3))
     c = combine(generator(), d)
@@ -344,6 +355,8 @@ FAULTY = {
     combined_not_compiled: ({"not_compiled"}, set()),
     logits_taken_for_probabilities: ({"loss_does_not_fit"}, FREE),
     probabilities_taken_for_logits: ({"loss_does_not_fit"}, FREE),
+    logits_by_another_name: ({"loss_does_not_fit"}, FREE),
+    loss_for_several_classes: ({"categorical"}, FREE),
 }
 FORETOLD = (classic, traced_frozen_in_a_flipping_loop, traced_free_then_frozen)
 CURED = (frozen_layer_by_layer, classic_in_use, combined_trained_with_d_free, g_frozen, one_optimizer)

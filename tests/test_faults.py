@@ -1273,3 +1273,201 @@ def test_no_message_of_a_check_is_without_its_argument():
     assert len(messages) > 60
     wrong = [m for m in messages if not re.match(r"(?:--)?[a-z_]+: |\{\w+(\[\d\])?(\.name|\(.+?\))?\}: |\{", m)]
     assert wrong == []
+
+
+# -------------------------------------------------------------------- what a second round of trying found
+
+
+@pytest.mark.parametrize("eager", [True, False])
+def test_regularizers_of_weights_are_obeyed(eager):
+    """As by the loop of notebook 06, update by update, with one update of D on real and one on generated images."""
+    moved = []
+    for strength in (0.0, 10.0):
+        d = make_d(layers.Dense(1, "sigmoid", kernel_regularizer=keras.regularizers.L2(strength)))
+        before = np.abs(d.get_weights()[0]).sum()
+        gan = make_gan(discriminator=d, d_optimizer=keras.optimizers.SGD(0.01), run_eagerly=eager)
+        fit(gan, X, epochs=4)
+        moved.append(np.abs(d.get_weights()[0]).sum() / before)
+    assert moved[1] < 0.1 < moved[0] * 0.5
+    with named("generator", "activity_regularizer"):
+        make_gan(make_g(layers.ActivityRegularization(0.1)))
+    with named("generator", "activity_regularizer"):
+        make_gan(
+            sequential(keras.Input((5,)), layers.Dense(12, "tanh", activity_regularizer="l2"), layers.Reshape(SHAPE))
+        )
+
+
+def test_a_regularized_update_is_keras_s_own():
+    keras.utils.set_random_seed(1)
+    alone = make_d(layers.Dense(1, kernel_regularizer=keras.regularizers.L1(0.3)))
+    paired = keras.models.clone_model(alone)
+    paired.set_weights(alone.get_weights())
+    alone.compile(keras.optimizers.SGD(0.1), keras.losses.BinaryCrossentropy(from_logits=True), run_eagerly=True)
+    alone.train_on_batch(X, np.ones((12, 1)))
+    gan = make_gan(discriminator=paired, loss=LOGITS, d_optimizer=keras.optimizers.SGD(0.1))
+    with tf.GradientTape() as tape:
+        loss = ops.mean(LOGITS.real(paired(X, training=True)))
+    gan.update_discriminator(tape, loss)
+    for one, other in zip(alone.get_weights(), paired.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["bce", "BinaryCrossentropy", ["binary_crossentropy"], "binary_focal_crossentropy"])
+def test_a_loss_of_any_name_must_fit_the_end_of_d(name):
+    g, d, combined = make_trio(discriminator=make_d(layers.Dense(1)))
+    for model in (d, combined):
+        model.compile("sgd", name, metrics=["accuracy"], run_eagerly=True)
+    with named("loss", "probabilities"):
+        training.train(g, d, combined, X, steps=1, batch_size=4)
+
+
+@pytest.mark.parametrize("name", ["categorical_crossentropy", "SparseCategoricalCrossentropy"])
+def test_a_loss_for_several_classes_is_named(name):
+    g, d, combined = make_trio()
+    d.compile("sgd", name, metrics=["accuracy"], run_eagerly=True)
+    with pytest.raises(ValueError, match=r"of one output teaches nothing"):
+        training.train(g, d, combined, X, steps=1, batch_size=4)
+
+
+def test_wrong_penalties_are_named():
+    d = make_d(layers.Dense(1))
+    for wrong in (lambda d, r, f: 0.0, functools.partial(losses.r1, gamma=3)):
+        with named("penalty", "called as"):
+            make_gan(discriminator=d, loss=LOGITS, penalty=wrong)
+    each = lambda d, r, f, seed=None: losses.squared_gradients(d, r)  # noqa: E731
+    with named("penalty", "one number"):
+        fit(make_gan(discriminator=d, loss=LOGITS, penalty=each), X)
+
+
+@pytest.mark.parametrize("end", ["sigmoid", None])
+def test_a_monitor_draws_what_the_generator_means(end, tmp_path):
+    """Black is black for a sigmoid, too; and a linear end may leave the range."""
+    bias = keras.initializers.Constant(-9.0)
+    draws = layers.Dense(12, end, kernel_initializer="zeros", bias_initializer=bias)
+    g = sequential(keras.Input((5,)), draws, layers.Reshape(SHAPE))
+    monitor = callbacks.GANMonitor(folder=tmp_path)
+    fit(make_gan(g), (X + 1) / 2 if end else X, callbacks=[monitor])
+    assert np.abs(monitor.frames[0][1] + 1).max() < 0.001
+
+
+def test_callbacks_begin_anew_with_another_gan():
+    monitor, dog = callbacks.GANMonitor(every=1), callbacks.Watchdog(X, window=1)
+    for _ in range(2):
+        gan = make_gan()
+        fit(gan, X, callbacks=[monitor, dog])
+        assert (monitor.frames[0][0], monitor.frames[-1][0]) == (0, 3)
+        assert len(monitor.history["d_loss"]) == 3
+        last = gan.generator(np.asarray(monitor.monitor.noise), training=False)
+        np.testing.assert_allclose(monitor.frames[-1][1], last, atol=1e-6)
+    dog.said.add("the generator has collapsed")
+    fit(make_gan(), X, callbacks=[dog])
+    assert dog.said == {message.split(":")[0] for _, message in dog.reports}
+    with named("images", "watchdog"):
+        fit(make_gan(), X, callbacks=[callbacks.Watchdog(np.zeros((8, 28, 28, 3), "float32"))])
+
+
+def test_what_is_changed_after_compile_counts_or_is_named():
+    gan = make_gan(run_eagerly=False)
+    fit(gan, X)
+    calls = []
+
+    def other(probability):
+        calls.append(1)
+        return losses.as_real(probability)
+
+    gan.loss = losses.NON_SATURATING._replace(generator=other)
+    fit(gan, X)
+    assert calls
+    gan.d_optimizer = keras.optimizers.SGD(0.0)
+    with named("d_optimizer", "compile again"):
+        fit(gan, X)
+
+
+def test_a_layer_of_both_players_is_named():
+    shared = layers.Dense(12, "tanh")
+    g = sequential(keras.Input((5,)), layers.Dense(12), shared, layers.Reshape(SHAPE))
+    d = sequential(keras.Input(SHAPE), layers.Flatten(), shared, layers.Dense(1, "sigmoid"))
+    with named("discriminator", "shares a layer"):
+        GAN(g, d)
+
+
+def test_inputs_and_layers_that_would_round_are_named():
+    whole = sequential(keras.Input((5,), dtype="int32"), layers.Dense(12, "tanh"), layers.Reshape(SHAPE))
+    with named("generator", "int32"):
+        GAN(whole, make_d())
+    half = sequential(keras.Input(SHAPE, dtype="float16"), layers.Flatten(), layers.Dense(1, "sigmoid"))
+    with named("discriminator", "float16"):
+        GAN(make_g(), half)
+    with named("discriminator", "16 bits"):
+        make_gan(discriminator=make_d(layers.Dense(4, dtype="mixed_float16"), layers.Dense(1, "sigmoid")))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"generator": "64"}, "generator: expected layers"),
+        ({"discriminator": ("leaky",)}, "discriminator: expected layers"),
+        ({"epochs": 0}, "epochs: expected at least 1"),
+        ({"epochs": 0.5}, "epochs: expected a whole number"),
+        ({"latent_dim": 0}, "latent_dim: expected at least 1"),
+        ({"game": "GAN"}, "game: expected a class"),
+    ],
+)
+def test_wrong_recipes_are_named(change, words):
+    with named("recipe", re.escape(words)):
+        recipes.train_recipe(SMALL._replace(**change), X, verbose=0)
+
+
+def test_a_checkpoint_is_for_the_same_optimizer_and_kind_of_data(tmp_path):
+    fit(make_gan(d_optimizer="rmsprop"), X, callbacks=[callbacks.Resume(tmp_path / "gan")])
+    with named("d_optimizer", "checkpoint"):
+        fit(make_gan(d_optimizer="lion"), X, callbacks=[callbacks.Resume(tmp_path / "gan")])
+    with named("steps_per_epoch|batch_size|images", "checkpoint"):
+        gan = make_gan(d_optimizer="rmsprop")
+        fit(gan, slices(X).batch(4).repeat(), steps_per_epoch=3, callbacks=[callbacks.Resume(tmp_path / "gan")])
+
+
+def test_an_end_before_the_start_is_named():
+    with named("initial_epoch", "at most 3"):
+        fit(make_gan(), X, epochs=3, initial_epoch=5)
+
+
+def test_one_bright_image_does_not_tell_the_range_of_a_dataset():
+    bright = X.copy()
+    bright[0] = np.abs(bright[0])
+    assert fit(make_gan(), slices(bright).batch(1)).history["d_loss"]
+    with named("images", "sigmoid wants"):
+        make_gan().fit(slices(np.tile(np.abs(X), (2, 1, 1, 1))).batch(1), verbose=0)
+
+
+def test_a_checkpoints_name_must_be_known(tmp_path):
+    for file in ("g-{epoch}-{val_loss:.2f}.keras", "{accuracy}.weights.h5"):
+        keep = keras.callbacks.ModelCheckpoint(tmp_path / file, save_weights_only=file.endswith("h5"))
+        with named("callbacks", "cannot fill in"):
+            fit(make_gan(), X, callbacks=[keep])
+    keep = keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}-{d_loss:.1f}.keras")
+    fit(make_gan(), X, callbacks=[keep])
+    assert len(list(tmp_path.glob("1-*.keras"))) == 1
+
+
+def test_where_no_gradient_comes_through_is_said():
+    g = make_g(layers.Lambda(ops.stop_gradient))
+    with pytest.raises(ValueError, match=r"no gradient of its loss reaches its weights"):
+        make_gan(g).fit(X, batch_size=4, verbose=0)
+
+
+def test_saving_before_compile_and_with_a_lambda(tmp_path):
+    gan = GAN(make_g(), make_d(), seed=3)
+    gan.save(tmp_path / "gan.keras")
+    loaded = keras.saving.load_model(tmp_path / "gan.keras")
+    assert not loaded.compiled
+    assert_same(weights(gan), weights(loaded))
+    quiet = lambda d, r, f, seed=None: 0.0 * ops.sum(d(r))  # noqa: E731
+    with named("filepath", "lambda"):
+        make_gan(discriminator=make_d(layers.Dense(1)), loss=LOGITS, penalty=quiet).save(tmp_path / "other.keras")
+
+
+def test_a_path_that_is_none_is_named():
+    for wrong in (None, ["a"], 3):
+        with named("path"):
+            data.load_folder(wrong)

@@ -521,7 +521,7 @@ def test_a_wrong_seed_is_named(pair, seed):
 def test_a_dataset_with_fewer_batches_than_an_iteration_takes_is_named(make_gan, make_images, known):
     batches = tf.data.Dataset.from_tensor_slices(make_images(8)).batch(4)
     batches = batches if known else batches.filter(lambda batch: True)
-    with pytest.raises(ValueError, match=r"^d_steps: (an iteration takes 3 batches|the Dataset has too few)"):
+    with pytest.raises(ValueError, match=r"^images: (an iteration takes 3 batches|the Dataset has too few)"):
         make_gan(d_steps=3).fit(batches, verbose=0)
 
 

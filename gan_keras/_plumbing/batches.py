@@ -82,6 +82,9 @@ def gather_rows(rows, images, labels=None, at_once=1):
     return rows.batch(at_once, drop_remainder=True).map(pick).with_options(plainly).prefetch(2).unbatch()
 
 
+ENOUGH = 16  # images whose range tells that of all: one alone may have no dark pixel
+
+
 class CheckedBatches:
     """A Dataset whose batches are checked one by one as they come, cast, and made large enough for `d_steps`.
 
@@ -101,6 +104,7 @@ class CheckedBatches:
 
     def __init__(self, dataset, gan, drawn):
         self.gan, self.drawn, self.seen, self.error = gan, drawn, 0, None
+        self.first = []  # some images, to know their range
         self.num_classes = gan.num_classes
         self.image_shape, self.shapes = gan.image_shape, (gan.image_shape, ())
         spec = dataset.element_spec
@@ -123,7 +127,7 @@ class CheckedBatches:
         elif gan.d_steps > 1:
             checked = checked.ragged_batch(gan.d_steps, drop_remainder=True).map(self.join)
         if 0 < count < gan.d_steps:
-            raise ValueError(f"d_steps: an iteration takes {gan.d_steps} batches, but the Dataset has {count}")
+            raise ValueError(f"images: an iteration takes {gan.d_steps} batches (d_steps), but the Dataset has {count}")
         if count > 0:  # else Keras tries for one more an epoch, which costs some noise
             checked = checked.apply(tf.data.experimental.assert_cardinality(count // gan.d_steps))
         self.dataset = checked.prefetch(2)
@@ -151,8 +155,10 @@ class CheckedBatches:
         images = check_images(images, image_shape=self.image_shape)
         if self.num_classes:
             labels = check_labels(labels, self.num_classes, count=len(images))
-        if self.seen == 0:
-            check_range(images, self.drawn)
+        if len(self.first) < ENOUGH:
+            self.first = [*self.first, *images[: ENOUGH - len(self.first)]]
+            if len(self.first) == ENOUGH or len(images) > 1:
+                check_range(np.stack(self.first), self.drawn)
         self.seen += 1
         images = np.asarray(images, dtype=self.gan.discriminator.compute_dtype)
         return (images, labels) if self.num_classes else (images,)

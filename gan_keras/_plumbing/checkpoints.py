@@ -62,7 +62,7 @@ class Resume(keras.callbacks.Callback):
             return 0
         notes, arrays = self.read()
         for name in settings:
-            if settings[name] != notes["settings"].get(name):
+            if name in notes["settings"] and settings[name] != notes["settings"][name]:  # older ones noted less
                 raise ValueError(
                     f"{name}: the checkpoint {self.path} is of a training with {notes['settings'].get(name)}, "
                     f"not {settings[name]}; delete it to start anew"

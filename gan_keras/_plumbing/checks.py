@@ -3,6 +3,7 @@
 Each raises a `ValueError` that begins with the name of the argument; many return what they were given, made ready.
 """
 
+import re
 import types
 
 import keras
@@ -138,6 +139,12 @@ def check_networks(generator, discriminator, inputs=1):
             f"generator: it draws images of shape {drawn[1:]}, but the discriminator looks at {seen[1:]}; "
             "build both with the same image_shape"
         )
+    for name, network in (("generator", generator), ("discriminator", discriminator)):
+        for taken in getattr(network, "inputs", None) or []:
+            if keras.backend.standardize_dtype(taken.dtype) not in ("float32", "float64"):
+                raise ValueError(f"{name}: expected keras.Input of floats, not of {taken.dtype}, which round")
+    if {id(weight) for weight in generator.weights} & {id(weight) for weight in discriminator.weights}:
+        raise ValueError("discriminator: it shares a layer with the generator, which D's step would train, too")
     end = next(steps_back(discriminator), None)
     if (len(verdict) > 1 and verdict[-1] != 1) or activation(end) in (keras.activations.softmax, tf.nn.softmax):
         raise ValueError(
@@ -156,8 +163,28 @@ def check_channels_last():
         )
 
 
+def layers_inside(layer):
+    """A layer and all those inside it, at whatever depth."""
+    yield layer
+    for inner in [*getattr(layer, "layers", []), *filter(None, [getattr(layer, "layer", None)])]:
+        yield from layers_inside(inner)
+
+
+def check_no_activity_regularizer(network, name):
+    """Check that no layer has a cost that `GAN` would leave out."""
+    for layer in layers_inside(network):
+        if getattr(layer, "activity_regularizer", None) is not None:
+            raise ValueError(
+                f"{name}: the layer {layer.name} has an activity_regularizer, which GAN leaves out; "
+                "make it a part of the loss or of the penalty"
+            )
+
+
 def check_precision(network, name):
     """Check that a network computes in single or double precision, in which these losses do not overflow."""
+    halves = [layer.name for layer in layers_inside(network) if "16" in str(layer.compute_dtype)]
+    if halves and network.compute_dtype in ("float32", "float64"):
+        raise ValueError(f"{name}: expected layers that compute in float32 or float64, but {halves[0]} does in 16 bits")
     if network.compute_dtype not in ("float32", "float64"):
         raise ValueError(
             f"{name}: expected a network that computes in float32 or float64, got {network.compute_dtype}; "
@@ -273,6 +300,27 @@ def check_keras_format(filepath):
         )
 
 
+BINARY = keras.losses.BinaryCrossentropy, keras.losses.BinaryFocalCrossentropy
+CATEGORICAL = keras.losses.CategoricalCrossentropy, keras.losses.CategoricalFocalCrossentropy
+CATEGORICAL += (keras.losses.SparseCategoricalCrossentropy,)
+
+
+def named_loss(loss):
+    """A loss as `compile` was given it; the cross-entropies as objects of `keras.losses`, whatever they were called."""
+    if isinstance(loss, (list, tuple)) and len(loss) == 1:
+        loss = loss[0]
+    if isinstance(loss, str):
+        try:
+            loss = keras.losses.get(loss)
+        except ValueError:  # Keras will say so itself
+            return loss
+    for kind in BINARY + CATEGORICAL:
+        name = re.sub("(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
+        if loss is getattr(keras.losses, name) or loss is kind:
+            return kind()
+    return loss
+
+
 def check_compiled(model, name):
     """Check that `compile` was called."""
     if not getattr(model, "compiled", False) or model.optimizer is None:
@@ -335,10 +383,13 @@ def check_training(images, generator, discriminator, combined, steps, batch_size
     for name, network in (("generator", generator), ("discriminator", discriminator)):
         check_precision(network, name)
     for model in (discriminator, combined):
-        if model.loss in ("binary_crossentropy", keras.losses.binary_crossentropy):  # of probabilities
-            check_ending(discriminator, False)
-        if isinstance(model.loss, keras.losses.BinaryCrossentropy):
-            check_ending(discriminator, model.loss.get_config()["from_logits"])
+        loss = named_loss(model.loss)
+        if isinstance(loss, CATEGORICAL):
+            raise ValueError(
+                f"{model.name}: {type(loss).__name__} of one output teaches nothing; take binary_crossentropy"
+            )
+        if isinstance(loss, BINARY):
+            check_ending(discriminator, loss.from_logits)
     images = check_images(images, image_shape=discriminator.input_shape[1:])
     check_number(steps, "steps", low=0)
     check_number(batch_size, "batch_size", high=len(images), why=" (the number of images)")
@@ -435,7 +486,16 @@ def check_recipe(recipe, known):
         raise ValueError(f"recipe: expected one of {', '.join(known)}, got {recipe!r}")
     if not isinstance(recipe, type(next(iter(known.values())))):
         raise ValueError(f"recipe: expected a gan_keras.recipes.Recipe or the name of one, got {recipe!r}")
+    if not (isinstance(recipe.game, type) and issubclass(recipe.game, keras.Model)):
+        raise ValueError(f"recipe: game: expected a class such as gan_keras.gan.GAN, got {recipe.game!r}")
+    for field in ("batch_size", "latent_dim", "epochs", "steps"):
+        if getattr(recipe, field) is not None:
+            check_number(getattr(recipe, field), f"recipe: {field}")
     for player in ("generator", "discriminator"):
+        hidden = getattr(recipe, player)
+        listed = isinstance(hidden, (tuple, list)) and all(re.match(r"[1-9]\d*( |$)", str(words)) for words in hidden)
+        if recipe.build is None and not listed:
+            raise ValueError(f'recipe: {player}: expected layers such as ("512 leaky",), got {hidden!r}')
         wrong = [w for words in getattr(recipe, player) for w in str(words).split()[1:] if w not in HIDDEN]
         if wrong:
             raise ValueError(f"recipe: {player}: expected the words {', '.join(HIDDEN)} after the units, got {wrong}")

@@ -63,6 +63,7 @@ def make_update(network, optimizer, fast):
         fast: False for Keras's own update, as eager debugging needs it.
     """
     variables = network.trainable_variables
+    regularized = [variable for variable in variables if getattr(variable, "regularizer", None) is not None]
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     optimizer.build(variables)
 
@@ -73,10 +74,21 @@ def make_update(network, optimizer, fast):
         apply = tf.function(apply, jit_compile=True, autograph=False)
 
     def update(tape, loss):
+        if loss.shape.rank != 0:
+            raise ValueError(f"penalty: {network.name}'s loss with its penalty must be one number, got {loss.shape}")
         share = optimizer.scale_loss(tf.ones_like(loss) / replicas)  # replicas add up their gradients
-        apply(tape.gradient(loss, variables, output_gradients=share))
+        gradients = tape.gradient(loss, variables, output_gradients=share)
+        if all(gradient is None for gradient in gradients):
+            raise ValueError(f"{network.name}: no gradient of its loss reaches its weights; something between cuts it")
+        if regularized:  # as Keras's own training would add to the loss
+            with tf.GradientTape() as own:
+                costs = sum(variable.regularizer(variable) for variable in regularized)
+            added = own.gradient(costs, variables, output_gradients=share)
+            pairs = zip(gradients, added, strict=True)
+            gradients = [more if one is None else one if more is None else one + more for one, more in pairs]
+        apply(gradients)
 
-    update.variables = variables
+    update.variables, update.optimizer = variables, optimizer
     return update
 
 

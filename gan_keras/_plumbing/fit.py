@@ -1,6 +1,7 @@
 """Checks of what `GAN.compile` and `GAN.fit` are given, before anything is trained."""
 
 import functools
+import inspect
 import pathlib
 import types
 import warnings
@@ -16,21 +17,25 @@ from gan_keras._plumbing.checks import (
     check_ending,
     check_images,
     check_labels,
+    check_no_activity_regularizer,
     check_number,
     check_precision,
     check_range,
 )
 from gan_keras._plumbing.fast import FusedAdam
+from gan_keras._plumbing.saving import has_lambda
 from gan_keras.losses import Loss, PairLoss
 
 LOGS = ("d_loss", "g_loss", "accuracy_real", "accuracy_fake")
 EMPTY = "images: the Dataset is empty"
+LAMBDA = "a lambda, but Keras does not load it again so that it works; give GAN.compile a function that has a name"
 
 
 def check_optimizer(gan, player, optimizer):
     """Check one player's optimizer and return it; `FusedAdam` with the recipe's rates where none is given."""
     name, variables = f"{player[0]}_optimizer", getattr(gan, player).trainable_variables
     check_precision(getattr(gan, player), player)
+    check_no_activity_regularizer(getattr(gan, player), player)
     if not variables:
         raise ValueError(f"{player}: has nothing to train; set its `trainable` to True before compile")
     with gan.distribute_strategy.scope():
@@ -78,11 +83,22 @@ def check_compile(gan, d_optimizer, g_optimizer, loss, penalty, d_steps, options
         raise ValueError(f"loss: {type(gan).__name__} trains only with a losses.Loss, got {loss!r}")
     if penalty is not None and not callable(penalty):
         raise ValueError(f"penalty: expected a function of (discriminator, real, fake, seed), got {penalty!r}")
+    if penalty is not None:
+        check_arguments(penalty)
     check_number(d_steps, "d_steps")
     for name, value, only in (("penalty", penalty, None), ("d_steps", d_steps, 1)):
         if name in gan.ignores and value != only:
             raise ValueError(f"{name}: {type(gan).__name__} trains only with {name}={only}, got {value!r}")
     return *optimizers, loss
+
+
+def check_arguments(penalty):
+    """Check that a penalty can be called as `GAN` calls it, where Python knows its arguments."""
+    try:
+        inspect.signature(penalty).bind("discriminator", "real", "fake", seed=0)
+    except (TypeError, ValueError) as error:  # the latter of something built in, or of a wrong partial
+        if isinstance(error, TypeError) or isinstance(penalty, functools.partial):
+            raise ValueError(f"penalty: called as penalty(discriminator, real, fake, seed=...): {error}") from None
 
 
 def check_fit(gan, images, labels, batch_size, epochs, steps_per_epoch, callbacks, initial_epoch):
@@ -91,12 +107,15 @@ def check_fit(gan, images, labels, batch_size, epochs, steps_per_epoch, callback
         raise ValueError("compile: call gan.compile() before fit")
     check_channels_last()
     check_number(epochs, "epochs", low=0)
-    check_number(initial_epoch, "initial_epoch", low=0)
+    check_number(initial_epoch, "initial_epoch", low=0, high=epochs, why=" (epochs)")
     if steps_per_epoch is not None:
         check_number(steps_per_epoch, "steps_per_epoch")
     check_callbacks(gan, callbacks)
     for player in ("generator", "discriminator"):
-        trained = getattr(gan, f"update_{player}").variables
+        update = getattr(gan, f"update_{player}")
+        if getattr(gan, f"{player[0]}_optimizer") is not update.optimizer:
+            raise ValueError(f"{player[0]}_optimizer: it is another than that of compile; call compile again")
+        trained = update.variables
         if list(map(id, getattr(gan, player).trainable_variables)) != list(map(id, trained)):
             raise ValueError(
                 f"{player}: which of its weights are trainable has changed since compile; call compile again, "
@@ -181,20 +200,31 @@ def check_monitor(gan, callback):
 
 def check_checkpoint(gan, callback):
     """Check that Keras can write the file that a `ModelCheckpoint` is asked for."""
+    try:
+        callback.filepath.format(epoch=1, batch=1, **dict.fromkeys((*LOGS, "loss"), 0.0))
+    except (KeyError, IndexError, ValueError) as error:
+        if type(gan).__module__.partition(".")[0] == "gan_keras":  # a subclass may have logs of its own
+            raise ValueError(
+                f"callbacks: ModelCheckpoint cannot fill in {callback.filepath!r} ({error}); GAN.fit knows epoch, "
+                f"{', '.join((*LOGS, 'loss'))}"
+            ) from None
     if callback.save_weights_only:
         return  # its own constructor checks the name
     if pathlib.Path(callback.filepath).suffix != ".keras":
         raise ValueError(f"callbacks: ModelCheckpoint can save a GAN to a .keras file only, not {callback.filepath!r}")
     try:
         gan.get_config()
-        with_lambda = "__lambda__" in str(gan.get_compile_config())
+        with_lambda = has_lambda(gan)
     except Exception as error:
         raise ValueError(f"callbacks: ModelCheckpoint cannot save this GAN ({error})") from None
     if with_lambda:
-        raise ValueError(
-            "callbacks: ModelCheckpoint can save a lambda, but Keras does not load it again so that it works; "
-            "give GAN.compile a function that has a name"
-        )
+        raise ValueError(f"callbacks: ModelCheckpoint can save {LAMBDA}")
+
+
+def check_no_lambda(gan):
+    """Check that what is saved can be loaded again."""
+    if has_lambda(gan):
+        raise ValueError(f"filepath: a GAN can be saved with {LAMBDA}")
 
 
 def restore(gan, callbacks, initial_epoch, images, batch_size, steps_per_epoch):
@@ -209,7 +239,7 @@ def restore(gan, callbacks, initial_epoch, images, batch_size, steps_per_epoch):
         steps_per_epoch: as in `fit`.
     """
     if isinstance(images, CheckedBatches):
-        settings = {"steps_per_epoch": steps_per_epoch}
+        settings = {"steps_per_epoch": steps_per_epoch, "batch_size": None, "images": None}
     else:
         steps = steps_per_epoch or len(images) // (batch_size * gan.d_steps)
         settings = {"steps_per_epoch": steps, "batch_size": batch_size, "images": len(images), "seed": gan.seed}
@@ -218,6 +248,8 @@ def restore(gan, callbacks, initial_epoch, images, batch_size, steps_per_epoch):
         "loss": [function_name(part) for part in gan.loss[:-1]],
         "penalty": function_name(gan.penalty),
         "d_steps": gan.d_steps,
+        "d_optimizer": type(gan.d_optimizer).__name__,
+        "g_optimizer": type(gan.g_optimizer).__name__,
         "keras": keras.__version__,
     }
     for callback in callbacks:
@@ -253,8 +285,9 @@ def make_batches(gan, images, labels, batch_size, steps_per_epoch):
         steps = in_an_epoch = steps_per_epoch or len(images) // rows
     most = gan.max_steps_per_execution if gan.distribute_strategy.num_replicas_in_sync == 1 else 1
     count = max(n for n in range(1, most + 1) if in_an_epoch % n == 0)
-    gan.train_function = gan.train_function if count == gan.steps_per_execution else None
-    gan.steps_per_execution = count
+    recorded = count, gan.loss, gan.penalty, gan.d_steps  # what a recorded step has built in
+    gan.train_function = gan.train_function if recorded == getattr(gan, "recorded", recorded) else None
+    gan.recorded, gan.steps_per_execution = recorded, count
     return batches, steps
 
 
@@ -304,7 +337,7 @@ class Guard(keras.callbacks.Callback):
             raise self.batches.error
         if not self.any:
             few = self.batches.seen > 0  # of an unknown number
-            raise ValueError("d_steps: the Dataset has too few batches for one iteration" if few else EMPTY)
+            raise ValueError("images: the Dataset has too few batches for one iteration" if few else EMPTY)
         done = int(self.model.iteration.numpy()) - self.start
         if not self.model.stop_training and (done == 0 or (self.steps and done < self.steps)):
             of = f" of {self.steps:,}" if self.steps else ""

@@ -9,6 +9,11 @@ def resume_state(gan):
     return [gan.iteration, *(v for v in gan.variables if id(v) not in weights)]
 
 
+def has_lambda(gan):
+    """Whether a compiled GAN's loss or penalty is a lambda, which Keras writes and does not load again."""
+    return "__lambda__" in str(gan.get_compile_config())
+
+
 def pack(function):
     """A function as what Keras can serialise: a `functools.partial` as its function and the arguments it fixes."""
     if not isinstance(function, functools.partial):
