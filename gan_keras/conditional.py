@@ -145,7 +145,8 @@ def draw(generator, labels, noise=None, seed=0):
     Raises:
         ValueError: if an argument does not fit the generator.
     """
-    latent_dim, num_classes = check_conditional(generator)
+    check_conditional(generator)
+    latent_dim, num_classes = (shape[-1] for shape in generator.input_shape)
     labels, noise = check_vectors(labels, noise, num_classes, latent_dim)
     noise = sample_noise(len(labels), latent_dim, seed) if noise is None else noise
     vectors = np.asarray(class_vectors(labels, num_classes))

@@ -12,7 +12,7 @@ from gan_keras.gan import GAN
 class Model:
     """What the watchdog looks at: an iteration, a latent size, and a generator that draws one of `modes` images."""
 
-    latent_dim = 3
+    latent_dim, image_shape = 3, (4, 4, 1)
 
     def __init__(self, modes=64):
         self.iteration, self.modes = np.zeros((), int), modes

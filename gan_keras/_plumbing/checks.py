@@ -546,14 +546,13 @@ def check_labels(labels, num_classes, count=None):
 
 
 def check_conditional(generator):
-    """Check that a generator can be asked for a class; returns `latent_dim` and the number of classes."""
+    """Check that a generator can be asked for a class."""
     shapes = getattr(generator, "input_shape", None)
     if not isinstance(shapes, (list, tuple)) or [np.ndim(shape) for shape in shapes] != [1, 1]:
         raise ValueError(
             "generator: expected a conditional one, which takes latent points (batch, latent_dim) and class vectors "
             f"(batch, num_classes), got inputs {shapes}"
         )
-    return [shape[-1] for shape in shapes]
 
 
 def check_vectors(labels, noise, num_classes, latent_dim):
