@@ -101,20 +101,20 @@ def test_wrong_noise_is_named(noise, message):
 
 def test_a_fitting_pair_passes(pair):
     generator, discriminator, _ = pair
-    checks.check_pair(generator, discriminator)
+    checks.check_networks(generator, discriminator)
 
 
 def test_a_generator_that_draws_another_shape(make_pair):
     generator, _, _ = make_pair(image_shape=(6, 6, 3))
     _, discriminator, _ = make_pair(image_shape=(6, 6, 1))
     with pytest.raises(ValueError, match=r"^generator: it draws images of shape \(6, 6, 3\), but .* \(6, 6, 1\)"):
-        checks.check_pair(generator, discriminator)
+        checks.check_networks(generator, discriminator)
 
 
 def test_a_generator_that_does_not_take_latent_points(pair):
     _, discriminator, _ = pair
     with pytest.raises(ValueError, match=r"^generator: expected input of shape \(batch, latent_dim\)"):
-        checks.check_pair(discriminator, discriminator)
+        checks.check_networks(discriminator, discriminator)
 
 
 def test_a_model_that_was_not_compiled(pair):
