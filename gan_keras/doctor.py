@@ -93,8 +93,8 @@ class Report:
         if sizes:
             head = "".join(f"batch of {size}".ljust(13) for size in sizes)
             lines += ["", "who moves in".ljust(40) + head + "should be"]
+        first = FLAG_SET if self.sets_flag else AS_IT_IS
         for step in dict.fromkeys(step for _, step, _ in self.moved):
-            first = FLAG_SET if self.sets_flag else AS_IT_IS
             lines.append(f"{NAMES[step]}.train_on_batch".ljust(40) + row(first, step))
             if row(FLAG_SET, step) != row(first, step):
                 lines.append(f"  after discriminator.trainable = {step == 'D'}".ljust(40) + row(FLAG_SET, step))

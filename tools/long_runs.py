@@ -23,7 +23,7 @@ from gan_keras.judging import (
     precision_recall,
 )
 from gan_keras.recipes import RECIPES, published_steps, train_recipe
-from gan_keras.results import CHANGES, COLUMNS, METRICS, SHORT, changed, read
+from gan_keras.results import CHANGES, COLUMNS, METRICS, SHORT, changed, read, strip_name
 from gan_keras.watching import fixed_noise, grid
 
 SEEDS = (0, 1, 2)
@@ -92,7 +92,7 @@ def main(folder, backwards=False):
             writer.writerow([*row, *(f"{value:.4g}" for value in numbers.values())])
         if not change and seed == 0 and steps != SHORT:
             sheet = grid(draw(generator, recipe, noise=fixed_noise(recipe.latent_dim)[:10]), columns=10)
-            Image.fromarray(sheet).save(folder / f"long_runs_{name}.png", optimize=True)
+            Image.fromarray(sheet).save(folder / strip_name("long_runs", name), optimize=True)
         print(name, change, seed, steps, numbers, flush=True)
 
 

@@ -64,7 +64,7 @@ class Resume(keras.callbacks.Callback):
         for name in settings:
             if name in notes["settings"] and settings[name] != notes["settings"][name]:  # older ones noted less
                 raise ValueError(
-                    f"{name}: the checkpoint {self.path} is of a training with {notes['settings'].get(name)}, "
+                    f"{name}: the checkpoint {self.path} is of a training with {notes['settings'][name]}, "
                     f"not {settings[name]}; delete it to start anew"
                 )
         variables = training_state(gan)

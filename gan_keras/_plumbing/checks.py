@@ -182,14 +182,14 @@ def check_no_activity_regularizer(network, name):
 
 def check_precision(network, name):
     """Check that a network computes in single or double precision, in which these losses do not overflow."""
-    halves = [layer.name for layer in layers_inside(network) if "16" in str(layer.compute_dtype)]
-    if halves and network.compute_dtype in ("float32", "float64"):
-        raise ValueError(f"{name}: expected layers that compute in float32 or float64, but {halves[0]} does in 16 bits")
     if network.compute_dtype not in ("float32", "float64"):
         raise ValueError(
             f"{name}: expected a network that computes in float32 or float64, got {network.compute_dtype}; "
             'build it under keras.config.set_dtype_policy("float32")'
         )
+    halves = [layer.name for layer in layers_inside(network) if "16" in str(layer.compute_dtype)]
+    if halves:
+        raise ValueError(f"{name}: expected layers that compute in float32 or float64, but {halves[0]} does in 16 bits")
 
 
 def check_range(images, drawn):
