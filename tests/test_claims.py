@@ -133,6 +133,7 @@ def weights_after(images, loss, epsilon, steps):
     return np.concatenate([w.ravel() for w in gan.generator.get_weights() + gan.discriminator.get_weights()])
 
 
+@pytest.mark.long
 def test_under_adam_sum_or_mean_of_the_losses_is_a_matter_of_epsilon():
     """10, section 3: "Under Adam this hardly matters, because Adam divides each gradient by its own size"."""
     images = load_mnist()

@@ -149,6 +149,7 @@ def python(code, folder, **environment):
     )
 
 
+@pytest.mark.long
 def test_the_setup_cell_twice_in_one_kernel_leaves_nothing_behind(built, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "temporary").mkdir()
@@ -208,10 +209,12 @@ def check(path, folder):
         assert not where.is_relative_to(ROOT)
 
 
+@pytest.mark.long
 def test_a_notebook_runs_in_an_empty_folder(built, tmp_path):
     check(built / "02_the_digits.ipynb", tmp_path)
 
 
+@pytest.mark.long
 def test_a_notebook_that_needs_the_results_runs_in_an_empty_folder(built, tmp_path):
     """The judge's weights: what `results` holds."""
     path = built / "solutions" / "09_how_good_is_it.ipynb"

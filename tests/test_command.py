@@ -76,6 +76,7 @@ def generator(out):
     return keras.models.load_model(out / "generator.keras").get_weights()
 
 
+@pytest.mark.long
 def test_it_says_what_it_does(folder, tmp_path, capsys):
     out = tmp_path / "new"
     assert run(folder, out, "--minutes", 1) == 0
@@ -107,6 +108,7 @@ def test_the_report_stands_alone(out):
     assert "nan" not in re.sub(r"base64,[^\"]+", "", page)
 
 
+@pytest.mark.long
 def test_stopped_and_gone_on_is_as_if_never_stopped(folder, tmp_path, monkeypatch, capsys):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert run(folder, whole, "--minutes", 2) == 0
@@ -150,6 +152,7 @@ def pictures_of(folder):
 
 
 @pytest.mark.parametrize(("count", "size"), [(2, 9), (3, 20), (11, 8)])
+@pytest.mark.long
 def test_few_pictures_and_odd_sizes(tmp_path, count, size):
     out = tmp_path / "out"
     assert run(fill(tmp_path / "few", count), out, "--minutes", 0.4, "--size", size) == 0
@@ -247,6 +250,7 @@ def test_another_training_in_the_folder_is_not_lost(folder, out, capsys, options
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.long
 def test_damaged_files(folder, out, capsys):
     """A checkpoint that is damaged is named and kept; without the notes it goes on with the checkpoint."""
     (out / "state.json").write_text("{")

@@ -370,6 +370,7 @@ def test_means_and_gradients_reach_the_class_scores(make):
     assert float(d([image, mixture])[0, 0]) == pytest.approx(float(ops.mean(one_by_one)), abs=1e-5)
 
 
+@pytest.mark.long
 def test_the_callbacks_watch_one_class_after_the_other(make, make_images, labels):
     gan, images = make(), make_images(20, SHAPE)
     watch, watchdog = callbacks.GANMonitor(every=2), callbacks.Watchdog(images, window=2)

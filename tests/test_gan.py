@@ -420,6 +420,7 @@ def test_schedules_clipping_loss_scaling_and_moving_averages_work(make_gan, make
     assert all(np.isfinite(w).all() and not np.array_equal(w, b) for w, b in zip(weights(gan), before, strict=True))
 
 
+@pytest.mark.long
 def test_without_xla_it_trains_too(make_gan, make_images, monkeypatch):
     images, compiled = make_images(20), make_gan(d_optimizer="rmsprop")
     compiled.fit(images, batch_size=4, verbose=0)

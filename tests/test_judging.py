@@ -305,6 +305,7 @@ def test_two_halves_of_the_digits(digits):
     assert density == pytest.approx(1, abs=0.04 if half == 10_000 else 0.08)
 
 
+@pytest.mark.long
 def test_ten_thousand_take_little_memory(rng):
     import tracemalloc
 
