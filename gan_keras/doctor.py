@@ -30,7 +30,7 @@ FINDINGS = {  # what is wrong, worst first
     "one_batch_size": "This discriminator learns at batch size {0} only, where its step was recorded before it was "
     "frozen, and at no other, such as that of an epoch's last batch.",
     "discriminator_dead": "This discriminator never learns: it is frozen, and Keras 3 looks at that when a step first "
-    "runs, not at compile.\nIf your loop sets the flag before each step, as below, all is well.",
+    "runs, not at compile.\nIf your loop sets the flag before each step, as below, this does not matter.",
     "not_frozen": "This discriminator is trained by G's step, too, to call fakes real, at batch size {1}: that step "
     "was recorded while D was free.",
     "generator_frozen": "This generator never learns at batch size {1}: it is frozen, or was when its step was "

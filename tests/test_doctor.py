@@ -486,7 +486,7 @@ def test_the_report_is_printed_once_and_reads_well(capsys):
     printed = capsys.readouterr().out
     assert printed == f"{report}\n"
     assert printed.startswith("This discriminator never learns: it is frozen")
-    assert "If your loop sets the flag before each step, as below, all is well." in printed
+    assert "If your loop sets the flag before each step, as below, this does not matter." in printed
     assert "discriminator.train_on_batch            nothing      nothing      D\n" in printed
     assert "  after discriminator.trainable = True  D            D            D\n" in printed
     assert printed.endswith(f"Write instead:\n{doctor.LOOP}\n")
