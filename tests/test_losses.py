@@ -280,6 +280,25 @@ def test_penalties_teach_the_discriminator_and_are_finite_where_it_is_flat(rng, 
     assert float(np.abs(gradient).min()) > 0.1
 
 
+@pytest.mark.parametrize("loss", [losses.NON_SATURATING_FROM_LOGITS, losses.WASSERSTEIN, losses.RELATIVISTIC])
+@pytest.mark.parametrize("penalty", [losses.r1, losses.r1_r2])
+def test_the_penalty_has_its_whole_weight_in_ds_step(make_images, loss, penalty):
+    """One step of `GAN` with SGD is the loss and all of the penalty, written out here with a tape."""
+    critic = keras.Sequential([keras.Input((2, 2, 1)), layers.Flatten(), layers.Dense(4, "tanh"), layers.Dense(1)])
+    generator = keras.Sequential([keras.Input((3,)), layers.Dense(4, "tanh"), layers.Reshape((2, 2, 1))])
+    real, fake = make_images(4, (2, 2, 1)), make_images(4, (2, 2, 1))
+    with tf.GradientTape() as tape:
+        on_real, on_fake = critic(real), critic(fake)
+        total = loss.discriminator_loss(on_real, on_fake) + penalty(critic, real, fake)
+    gradients = tape.gradient(total, critic.trainable_variables, unconnected_gradients="zero")
+    wanted = [w - 0.1 * g for w, g in zip(critic.get_weights(), gradients, strict=True)]
+    gan = GAN(generator, critic)
+    gan.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1), loss=loss, penalty=penalty)
+    gan.train_discriminator(ops.convert_to_tensor(real), ops.convert_to_tensor(fake))
+    for weights, right in zip(critic.get_weights(), wanted, strict=True):
+        np.testing.assert_allclose(weights, right, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("penalty", [losses.gradient_penalty, losses.r1, losses.r2])
 def test_penalties_refuse_a_sigmoid(rng, penalty):
     real, fake = rng.normal(size=(2, 5, 4)).astype("float32")
