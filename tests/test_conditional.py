@@ -135,6 +135,7 @@ def test_the_penalty_is_on_images_alone_at_the_given_labels(make, make_images, l
         logits = gan.discriminator([x, vectors])
     by_hand = 0.25 * np.mean(np.sum(np.square(tape.gradient(logits, x)), axis=(1, 2, 3)))
     assert float(r1(FixedLabels(gan.discriminator, vectors), images, None)) == pytest.approx(by_hand, rel=1e-4)
+    assert float(gan.penalty_on((images, vectors), (images, vectors))) == pytest.approx(by_hand, rel=1e-4)
     assert by_hand > 0
 
 
